@@ -1,0 +1,95 @@
+"""Dead letters: what could not go on, whole, with the reason, until someone replays or discards it by name."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from nave.core.clock import Clock, Ids
+from nave.core.entities import encode
+from nave.core.errors import NaveError
+from nave.core.protocols import Place
+from nave.core.store import Transaction
+from nave.core.store import schema as t
+
+UNEXPECTED = "NAVE-E010"
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """One record on its way to the dead letters."""
+
+    stage: str
+    flow: str
+    entity: str
+    key: str
+    origin: Mapping[str, Any]
+    raw: str
+    error: BaseException
+    place: Place | None = None
+    record_id: int | None = None
+    journal_id: int | None = None
+
+
+_COLUMNS = tuple(column.name for column in t.dead_letter.columns if not column.name.startswith(("settled", "state")))
+
+
+def bury(tx: Transaction, dead: Sequence[Dead], clock: Clock, ids: Ids) -> list[int]:
+    """Write dead letters; returns their ids."""
+    numbers = ids.take(len(dead)) if dead else []
+    now = clock()
+    tx.insert(t.dead_letter, _COLUMNS, [_row(number, one, now) for number, one in zip(numbers, dead, strict=True)])
+    return numbers
+
+
+def _row(number: int, dead: Dead, now: float) -> tuple[Any, ...]:
+    error = dead.error
+    known = isinstance(error, NaveError)
+    code = error.code if isinstance(error, NaveError) else UNEXPECTED
+    params = error.params if isinstance(error, NaveError) else {"reason": f"{type(error).__name__}: {error}"}
+    detail = "" if known else "".join(traceback.format_exception(error))
+    place, offset = dead.place or (None, None)
+    return (
+        number,
+        dead.stage,
+        dead.flow,
+        dead.entity,
+        dead.key,
+        dead.record_id,
+        dead.journal_id,
+        encode(dead.origin),
+        place,
+        offset,
+        dead.raw,
+        code,
+        error.field if isinstance(error, NaveError) else None,
+        encode({name: str(value) for name, value in params.items()}),
+        detail,
+        now,
+    )
+
+
+def open_letters(tx: Transaction, flow: str | None = None, code: str | None = None, limit: int = 1000) -> list[Any]:
+    """Dead letters that nobody has settled, the oldest first."""
+    statement = sa.select(t.dead_letter).where(t.dead_letter.c.state == t.Letter.OPEN).order_by(t.dead_letter.c.id)
+    if flow:
+        statement = statement.where(t.dead_letter.c.flow == flow)
+    if code:
+        statement = statement.where(t.dead_letter.c.code == code)
+    return tx.rows(statement.limit(limit))
+
+
+def letter(tx: Transaction, number: int) -> Any | None:
+    """One dead letter, settled or not."""
+    rows = tx.rows(sa.select(t.dead_letter).where(t.dead_letter.c.id == number))
+    return rows[0] if rows else None
+
+
+def settle(tx: Transaction, numbers: Sequence[int], how: t.Letter, actor: str, clock: Clock) -> int:
+    """Mark open letters as replayed or discarded by somebody; returns how many were still open."""
+    statement = sa.update(t.dead_letter).where(tx.among(t.dead_letter.c.id, numbers), t.dead_letter.c.state == t.Letter.OPEN)
+    return tx.execute(statement.values(state=int(how), settled_by=actor, settled_at=clock())).rowcount

@@ -1,0 +1,235 @@
+"""Delivery state: per sink and record, the version due, the version acknowledged, and who is at work on it.
+
+Level, not edge: a row says what the target should have and what it has, so a lost hint, a repeated one, or a worker
+that died between two lines changes nothing but the time it takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from nave.core.store import Transaction
+from nave.core.store import schema as t
+
+_d = t.delivery.c
+_COLUMNS = (
+    "sink",
+    "record_id",
+    "due_version",
+    "state",
+    "next_at",
+    "attempts",
+    "waits_for",
+    "error",
+    "changed_at",
+)
+# A worker that holds the lease is told by the version it finds due when it comes back; nobody may overtake it.
+_RULES = (("state", f"CASE WHEN delivery.state = {int(t.Due.LEASED)} THEN delivery.state ELSE excluded.state END"),)
+
+
+def make_due(tx: Transaction, sinks: Sequence[str], versions: Mapping[int, int], waiting: Iterable[int], now: float) -> None:
+    """Every sink must bring these records to these versions; those with an open link wait for it first."""
+    held = set(waiting)
+    rows = [
+        (sink, number, version, int(t.Due.WAITING if number in held else t.Due.READY), now, 0, None, None, now)
+        for sink in sinks
+        for number, version in versions.items()
+    ]
+    tx.upsert(t.delivery, _COLUMNS, rows, _RULES)
+
+
+def retire(tx: Transaction, record_ids: Sequence[int], now: float) -> None:
+    """These golden ids became part of others: targets that have them are told, the rest forgets them."""
+    if not record_ids:
+        return
+    mine = tx.among(_d.record_id, record_ids)
+    tx.execute(sa.delete(t.delivery).where(mine, _d.acked_version == 0, _d.state != t.Due.LEASED))
+    held = sa.case((_d.state == t.Due.LEASED, _d.state), else_=int(t.Due.READY))
+    tx.execute(
+        sa.update(t.delivery)
+        .where(mine)
+        .values(due_version=_d.due_version + 1, state=held, next_at=now, attempts=0, changed_at=now)
+    )
+
+
+def backfill(tx: Transaction, sink: str, entity: str, now: float) -> int:
+    """Make every golden record of `entity` due for a sink that is new; returns how many."""
+    r = t.record.c
+    there = sa.exists().where(_d.sink == sink, _d.record_id == r.id)
+    missing = sa.select(
+        sa.literal(sink), r.id, r.version, sa.literal(int(t.Due.READY)), sa.literal(now), sa.literal(0), sa.literal(now)
+    ).where(r.entity == entity, r.merged_into.is_(None), ~there)
+    names = ["sink", "record_id", "due_version", "state", "next_at", "attempts", "changed_at"]
+    return tx.execute(sa.insert(t.delivery).from_select(names, missing)).rowcount
+
+
+def wake(tx: Transaction, record_ids: Iterable[int], now: float) -> set[str]:
+    """Deliveries of these records that waited for a link, and have no open one left, are ready; returns their sinks."""
+    numbers = list(record_ids)
+    if not numbers:
+        return set()
+    r = t.reference.c
+    still = sa.exists().where(r.record_id == _d.record_id, r.waiting == 1)
+    statement = sa.update(t.delivery).where(
+        _d.state == t.Due.WAITING, _d.waits_for.is_(None), tx.among(_d.record_id, numbers), ~still
+    )
+    return _readied(tx, statement, now)
+
+
+def wake_for(tx: Transaction, record_ids: Sequence[int], now: float) -> set[str]:
+    """Deliveries that waited for these records to get a key in the sink's system are ready; returns their sinks."""
+    if not record_ids:
+        return set()
+    statement = sa.update(t.delivery).where(_d.state == t.Due.WAITING, tx.among(_d.waits_for, record_ids))
+    return _readied(tx, statement, now)
+
+
+def _readied(tx: Transaction, statement: sa.Update, now: float) -> set[str]:
+    values = statement.values(state=int(t.Due.READY), next_at=now, waits_for=None).returning(_d.sink)
+    return {row[0] for row in tx.execute(values)}
+
+
+class Claimed(NamedTuple):
+    """One delivery under lease."""
+
+    record_id: int
+    due_version: int
+    acked_version: int
+    attempts: int
+    remote_key: str | None
+
+
+def claim(tx: Transaction, sink: str, lease: str, now: float, seconds: float, limit: int) -> list[Claimed]:
+    """Lease up to `limit` ready deliveries of one sink, the longest waiting first."""
+    ready = (
+        sa.select(_d.record_id)
+        .where(_d.sink == sink, _d.state == t.Due.READY, _d.next_at <= now)
+        .order_by(_d.next_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    statement = (
+        sa.update(t.delivery)
+        .where(_d.sink == sink, _d.record_id.in_(ready.scalar_subquery()))
+        .values(state=int(t.Due.LEASED), lease=lease, lease_until=now + seconds)
+        .returning(_d.record_id, _d.due_version, _d.acked_version, _d.attempts, _d.remote_key)
+    )
+    return sorted(Claimed._make(row) for row in tx.execute(statement))
+
+
+class Mark(NamedTuple):
+    """What became of one leased delivery."""
+
+    record_id: int
+    state: t.Due
+    version: int = 0
+    """Acknowledged, where `state` is delivered or skipped."""
+    next_at: float = 0.0
+    attempts: int = 0
+    remote_key: str | None = None
+    waits_for: int | None = None
+    error: str | None = None
+    again: bool = False
+    """Whether a version that became due in the meantime makes the delivery ready at once."""
+
+
+_SETTLED = (t.Due.DELIVERED, t.Due.SKIPPED)
+_acked = sa.func.coalesce(sa.bindparam("n_acked", type_=sa.Integer), _d.acked_version)
+
+
+def mark(tx: Transaction, sink: str, lease: str, marks: Sequence[Mark], now: float) -> None:
+    """Write outcomes; a stale holder, whose lease went to somebody else, changes nothing.
+
+    A version that became due in the meantime makes a settled delivery ready again at once.
+    """
+    new: sa.BindParameter[int] = sa.bindparam("n_state")
+    newer = sa.and_(_d.due_version > sa.bindparam("n_tried"), sa.bindparam("n_again") == 1)
+    statement = (
+        sa.update(t.delivery)
+        .where(_d.sink == sink, _d.record_id == sa.bindparam("n_record"), _d.lease == lease)
+        .values(
+            state=sa.case((newer, int(t.Due.READY)), else_=new),
+            acked_version=_acked,
+            next_at=sa.case((newer, now), else_=sa.bindparam("n_next")),
+            attempts=sa.bindparam("n_attempts"),
+            remote_key=sa.func.coalesce(sa.bindparam("n_remote", type_=sa.String), _d.remote_key),
+            waits_for=sa.bindparam("n_waits", type_=sa.BigInteger),
+            error=sa.bindparam("n_error", type_=sa.Text),
+            lease=None,
+            lease_until=None,
+            changed_at=now,
+        )
+    )
+    if marks:
+        tx.execute(statement, [_mark_row(one) for one in marks])
+
+
+def _mark_row(one: Mark) -> dict[str, Any]:
+    return {
+        "n_record": one.record_id,
+        "n_state": int(one.state),
+        "n_tried": one.version,
+        "n_acked": one.version if one.state in _SETTLED else None,
+        "n_again": int(one.again),
+        "n_next": one.next_at,
+        "n_attempts": one.attempts,
+        "n_remote": one.remote_key,
+        "n_waits": one.waits_for,
+        "n_error": one.error,
+    }
+
+
+def free_expired(tx: Transaction, now: float, safe_sinks: Iterable[str], *, all_leases: bool = False) -> set[str]:
+    """Take leases back from holders that are gone; returns the sinks concerned.
+
+    Where a repeated write has no second effect the delivery is ready again; elsewhere its outcome is unknown.
+    """
+    safe = list(safe_sinks)
+    state = sa.case((_d.sink.in_(safe), int(t.Due.READY)), else_=int(t.Due.UNKNOWN))
+    expired = sa.update(t.delivery).where(_d.state == t.Due.LEASED)
+    if not all_leases:
+        expired = expired.where(_d.lease_until < now)
+    freed = expired.values(state=state, lease=None, lease_until=None, next_at=now).returning(_d.sink)
+    return {row[0] for row in tx.execute(freed)}
+
+
+def unknown(tx: Transaction, sink: str, limit: int) -> list[Claimed]:
+    """Deliveries whose outcome nobody knows yet."""
+    columns = (_d.record_id, _d.due_version, _d.acked_version, _d.attempts, _d.remote_key)
+    return [
+        Claimed._make(row)
+        for row in tx.rows(sa.select(*columns).where(_d.sink == sink, _d.state == t.Due.UNKNOWN).limit(limit))
+    ]
+
+
+def settle_unknown(tx: Transaction, sink: str, marks: Sequence[Mark], now: float) -> None:
+    """Write what the target said when it was asked: it has the record, or it surely has not and it is sent again."""
+    statement = (
+        sa.update(t.delivery)
+        .where(_d.sink == sink, _d.record_id == sa.bindparam("n_record"), _d.state == t.Due.UNKNOWN)
+        .values(
+            state=sa.bindparam("n_state"),
+            acked_version=_acked,
+            next_at=now,
+            remote_key=sa.func.coalesce(sa.bindparam("n_remote", type_=sa.String), _d.remote_key),
+            error=None,
+            changed_at=now,
+        )
+    )
+    names = ("n_record", "n_state", "n_acked", "n_remote")
+    if marks:
+        tx.execute(statement, [{name: _mark_row(one)[name] for name in names} for one in marks])
+
+
+def work_left(tx: Transaction, patience: int) -> int:
+    """Deliveries that are under way or will be tried soon: those that failed `patience` times no longer count."""
+    busy = sa.or_(_d.state == t.Due.LEASED, sa.and_(_d.state == t.Due.READY, _d.attempts < patience))
+    return int(tx.rows(sa.select(sa.func.count()).select_from(t.delivery).where(busy))[0][0])
+
+
+def sinks_ready(tx: Transaction, now: float) -> set[str]:
+    """Sinks that have something to do now."""
+    return {row[0] for row in tx.rows(sa.select(_d.sink).where(_d.state == t.Due.READY, _d.next_at <= now).distinct())}

@@ -1,0 +1,257 @@
+"""The journal: every landed batch, raw, with its origin; and how far each source has been read."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import msgspec
+import sqlalchemy as sa
+
+from nave.core.clock import Clock, Ids, id_text
+from nave.core.dead import Dead, bury
+from nave.core.entities import encode
+from nave.core.protocols import Batch, Place, Raw
+from nave.core.store import Store, Transaction
+from nave.core.store import schema as t
+
+_encoder = msgspec.json.Encoder(decimal_format="number")
+_decoder = msgspec.json.Decoder(float_hook=Decimal)
+
+
+class Landed(NamedTuple):
+    """What the hub says to a sender once the commit is done."""
+
+    journal_id: int | None
+    """None where the batch was empty and only moved the checkpoint."""
+    trace: str
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One landed batch as it waits for its turn."""
+
+    id: int
+    source: str
+    arrival: int
+    origin: dict[str, Any]
+    records: list[Raw]
+    places: list[Place]
+    landed_at: float
+
+
+def pack(records: Sequence[Raw], places: Sequence[Place]) -> bytes:
+    """Records and places as the journal keeps them; numbers keep every digit."""
+    return zlib.compress(_encoder.encode((records, places)), 1)
+
+
+def unpack(body: bytes) -> tuple[list[Raw], list[Place]]:
+    """The records and places of a stored batch."""
+    records, places = _decoder.decode(zlib.decompress(body))
+    return records, [(number, offset) for number, offset in places]
+
+
+class Landing(NamedTuple):
+    """One batch on its way into the journal, packed before the transaction begins."""
+
+    source: str
+    entity: str
+    batch: Batch
+    body: bytes
+    trace: str
+
+
+def prepare_landing(source: str, entity: str, batch: Batch, ids: Ids) -> Landing:
+    """Do the costly part of landing outside the transaction."""
+    return Landing(source, entity, batch, pack(batch.records, batch.places), id_text(ids.take()[0]))
+
+
+def land(tx: Transaction, landing: Landing, clock: Clock, ids: Ids) -> Landed:
+    """Write one batch, what in it could not be read, and the source's checkpoint; all of it commits together."""
+    batch, now = landing.batch, clock()
+    journal_id = _insert(tx, landing, now) if batch.records or batch.refused else None
+    bury(tx, [_unreadable(landing, refused, journal_id) for refused in batch.refused], clock, ids)
+    if batch.position is not None:
+        tx.upsert(t.checkpoint, ("source", "position", "at"), [(landing.source, batch.position, now)])
+    return Landed(journal_id, landing.trace, len(batch.records))
+
+
+def _insert(tx: Transaction, landing: Landing, now: float) -> int:
+    batch = landing.batch
+    row = {
+        "source": landing.source,
+        "origin": encode(batch.origin),
+        "count": len(batch.records),
+        "trace": landing.trace,
+        "landed_at": now,
+        "received": len(batch.records) + len(batch.refused),
+        "dead": len(batch.refused),
+        "state": int(t.Journal.PENDING if batch.records else t.Journal.DONE),
+    }
+    return _insert_row(tx, row, landing.body)
+
+
+def _insert_row(tx: Transaction, row: dict[str, Any], body: bytes) -> int:
+    key = tx.execute(sa.insert(t.journal).values(row)).inserted_primary_key
+    assert key is not None
+    tx.insert(t.journal_body, ("journal_id", "body"), [(key[0], body)])
+    return int(key[0])
+
+
+def _unreadable(landing: Landing, refused: Any, journal_id: int | None) -> Dead:
+    return Dead(
+        stage="read",
+        flow=landing.source,
+        entity=landing.entity,
+        key="",
+        origin=landing.batch.origin,
+        place=refused.place,
+        raw=refused.raw,
+        error=refused.error,
+        journal_id=journal_id,
+    )
+
+
+def position(tx: Transaction, source: str) -> str | None:
+    """How far `source` has been read."""
+    rows = tx.rows(sa.select(t.checkpoint.c.position).where(t.checkpoint.c.source == source))
+    return rows[0][0] if rows else None
+
+
+def forget_position(tx: Transaction, source: str) -> None:
+    """Read `source` from the start next time."""
+    tx.execute(sa.delete(t.checkpoint).where(t.checkpoint.c.source == source))
+
+
+class Claim:
+    """Pending batches of one source that one worker has taken; committed once, or taken again by somebody."""
+
+    def __init__(self, store: Store, entries: Sequence[Entry], open_transaction: Transaction | None) -> None:
+        self._store = store
+        self._open = open_transaction
+        self.entries = entries
+
+    @contextmanager
+    def commit(self) -> Iterator[Transaction | None]:
+        """The transaction that applies the batches; None where another worker was faster."""
+        if self._open is not None:
+            yield self._open if self._mark(self._open) else None
+            return
+        with self._store.write() as tx:
+            yield tx if self._mark(tx) else None
+
+    def _mark(self, tx: Transaction) -> bool:
+        """Take the batches out of the queue; false when they were taken since they were read."""
+        wanted = [entry.id for entry in self.entries]
+        statement = sa.update(t.journal).where(tx.among(t.journal.c.id, wanted), t.journal.c.state == t.Journal.PENDING)
+        return tx.execute(statement.values(state=int(t.Journal.DONE))).rowcount == len(wanted)
+
+
+@contextmanager
+def claim(store: Store, sources: Iterable[str], limit: int) -> Iterator[Claim]:
+    """Take the oldest pending batches of one of the sources, at most `limit` records of them (but at least one batch).
+
+    On PostgreSQL row locks keep other workers off until the commit, and a worker that dies lets go by dying. On SQLite,
+    where a lock would stop all writers, the batches are read first and taken when the work is ready to be written.
+    """
+    if store.embedded:
+        with store.read() as tx:
+            entries = _pending(tx, sources, limit, lock=False)
+        yield Claim(store, entries, None)
+    else:
+        with store.write() as tx:
+            yield Claim(store, _pending(tx, sources, limit, lock=True), tx)
+
+
+_with_body = t.journal.join(t.journal_body, t.journal.c.id == t.journal_body.c.journal_id)
+_ENTRY = (
+    t.journal.c.id,
+    t.journal.c.source,
+    t.journal.c.arrival,
+    t.journal.c.origin,
+    t.journal_body.c.body,
+    t.journal.c.landed_at,
+    t.journal.c.count,
+)
+
+
+def _pending(tx: Transaction, sources: Iterable[str], limit: int, *, lock: bool) -> list[Entry]:
+    ours = (t.journal.c.state == t.Journal.PENDING, t.journal.c.source.in_(list(sources)))
+    waiting = sa.select(*_ENTRY).select_from(_with_body).where(*ours).order_by(t.journal.c.id)
+    first = tx.rows(_locked(waiting.limit(1), lock))
+    if not first or first[0].count >= limit:
+        return [_entry(row) for row in first]
+    same = waiting.where(t.journal.c.source == first[0].source, t.journal.c.id > first[0].id)
+    return [_entry(row) for row in _within(limit, first, tx.rows(_locked(same.limit(64), lock)))]
+
+
+def _locked(statement: sa.Select[Any], lock: bool) -> sa.Select[Any]:
+    return statement.with_for_update(skip_locked=True, of=t.journal) if lock else statement
+
+
+def _within(limit: int, first: Sequence[Any], more: Sequence[Any]) -> Iterator[Any]:
+    total = 0
+    for row in [*first, *more]:
+        total += row.count
+        if total > limit and total > row.count:
+            return
+        yield row
+
+
+def _entry(row: Any) -> Entry:
+    records, places = unpack(row.body)
+    arrival = row.arrival if row.arrival is not None else row.id
+    return Entry(row.id, row.source, arrival, msgspec.json.decode(row.origin), records, places, row.landed_at)
+
+
+def load(tx: Transaction, journal_id: int) -> Entry | None:
+    """One batch, for replay and trace; None where retention has trimmed it."""
+    rows = tx.rows(sa.select(*_ENTRY).select_from(_with_body).where(t.journal.c.id == journal_id))
+    return _entry(rows[0]) if rows else None
+
+
+def pending(tx: Transaction) -> int:
+    """Records that wait to be applied."""
+    waiting = sa.select(sa.func.coalesce(sa.func.sum(t.journal.c.count), 0))
+    return int(tx.rows(waiting.where(t.journal.c.state == t.Journal.PENDING))[0][0])
+
+
+def raw_text(record: Raw) -> str:
+    """A raw record as a person reads it and a replay takes it; numbers keep every digit."""
+    return _encoder.encode(record).decode()
+
+
+def raw_record(text: str) -> Raw:
+    """The record behind `raw_text`."""
+    record: Raw = _decoder.decode(text)
+    return record
+
+
+class Again(NamedTuple):
+    """One record to go through the hub again, with its place in time, so that nothing newer is overwritten."""
+
+    source: str
+    arrival: int | None
+    origin: str
+    """JSON, as the journal has it."""
+    record: Raw
+    place: Place
+
+
+def replay(tx: Transaction, again: Again, clock: Clock, ids: Ids) -> int:
+    """Queue one record again; returns the journal's number for it."""
+    row = {
+        "source": again.source,
+        "arrival": again.arrival,
+        "origin": again.origin,
+        "count": 1,
+        "trace": id_text(ids.take()[0]),
+        "landed_at": clock(),
+        "received": 0,
+    }
+    return _insert_row(tx, row, pack([again.record], [again.place]))

@@ -1,0 +1,363 @@
+"""The canonical entities that ship with Nave, as documented pydantic models.
+
+Every field but those that make a record what it is may be absent: a system says what it knows, and the merge of what
+all systems say is the golden record. A hub adds fields, or a whole entity, in YAML (`nave.core.entities.extend`).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
+"""Any text that says something."""
+Code = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+"""A business code: text even when it is all digits, so that leading zeros stay."""
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+"""ISO 4217."""
+Month = Annotated[str, StringConstraints(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
+"""A calendar month, `2026-11`."""
+
+
+_MOST_DIGITS = 38
+
+
+def _plain(number: Decimal) -> Decimal:
+    """One spelling per value of a large number: `1E+3` is `1000`, so that equal records have equal bytes.
+
+    The bound on digits is here because the model's own costs four times as much.
+    """
+    _, digits, exponent = number.as_tuple()
+    if len(digits) > _MOST_DIGITS or not isinstance(exponent, int) or not -_MOST_DIGITS <= exponent <= _MOST_DIGITS:
+        raise ValueError(f"a number has at most {_MOST_DIGITS} digits")
+    return number.quantize(Decimal(1)) if exponent > 0 else number
+
+
+def _utc(moment: datetime) -> datetime:
+    """One spelling per instant, whatever zone it was told in."""
+    return moment.astimezone(UTC)
+
+
+Number = Annotated[Decimal, AfterValidator(_plain)]
+"""An exact number; its trailing zeros are kept, because they say how exact it is."""
+Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
+"""A moment, kept in UTC."""
+
+
+class Part(BaseModel):
+    """Something inside a record; unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Money(Part):
+    """An amount and its currency; negative for red documents and refunds."""
+
+    amount: Number
+    currency: Currency
+
+
+class Quantity(Part):
+    """How many of which unit, in the plant's own unit code or UN/CEFACT's."""
+
+    value: Number
+    unit: Code
+
+
+class Ref(Part):
+    """Another record, by the key that some system knows it by; it may arrive later."""
+
+    system: Code
+    key: Code
+
+
+class RefTo:
+    """Marks a `Ref` field with the entity it points to."""
+
+    def __init__(self, entity: str) -> None:
+        self.entity = entity
+
+
+CustomerRef = Annotated[Ref, RefTo("customer")]
+ProductRef = Annotated[Ref, RefTo("product")]
+OrderRef = Annotated[Ref, RefTo("order")]
+InvoiceRef = Annotated[Ref, RefTo("invoice")]
+EmployeeRef = Annotated[Ref, RefTo("employee")]
+RegionRef = Annotated[Ref, RefTo("region")]
+
+
+class Address(Part):
+    """A postal address; `region` is a GB/T 2260 code where it is in China."""
+
+    kind: Code | None = None
+    country: Code | None = None
+    region: Code | None = None
+    line: Text | None = None
+    postcode: Code | None = None
+
+
+class ContactPerson(Part):
+    """Somebody to call at a customer, as the customer's own record lists them."""
+
+    name: Text
+    phone: Code | None = None
+    email: Code | None = None
+    role: Text | None = None
+
+
+class Entity(Part):
+    """A canonical record."""
+
+
+class Customer(Entity):
+    """A company or person that buys."""
+
+    code: Code | None = Field(default=None, description="The code the company knows it by")
+    name: Text = Field(description="Full legal name, as written by the system that is trusted for it")
+    short_name: Text | None = None
+    tax_id: Code | None = Field(default=None, description="Unified social credit code (GB 32100) or foreign tax number")
+    status: Code | None = Field(default=None, description="active, inactive or blocked")
+    kind: Code | None = Field(default=None, description="company or person")
+    grade: Code | None = None
+    region: Code | None = Field(default=None, description="GB/T 2260 code")
+    phone: Code | None = None
+    email: Code | None = None
+    credit: Money | None = Field(default=None, description="Credit limit")
+    payment_terms: Text | None = None
+    salesperson: EmployeeRef | None = None
+    contacts: list[ContactPerson] | None = None
+    addresses: list[Address] | None = None
+    remark: Text | None = None
+
+
+class Contact(Entity):
+    """A person at a customer, where a system keeps people as records of their own."""
+
+    code: Code | None = None
+    name: Text
+    customer: CustomerRef | None = None
+    phone: Code | None = None
+    email: Code | None = None
+    role: Text | None = None
+    status: Code | None = None
+
+
+class Product(Entity):
+    """Anything made, bought or sold: finished goods, assemblies, parts, materials."""
+
+    code: Code
+    name: Text
+    specification: Text | None = None
+    drawing_no: Code | None = None
+    revision: Code | None = None
+    kind: Code | None = Field(default=None, description="make, buy, outsource or phantom")
+    category: Code | None = None
+    unit: Code | None = None
+    material: Text | None = None
+    weight: Quantity | None = None
+    gtin: Code | None = None
+    price: Money | None = None
+    status: Code | None = None
+
+
+class BomLine(Part):
+    """One component and how much of it goes into one of the parent."""
+
+    line: Code | None = None
+    component: ProductRef
+    revision: Code | None = None
+    quantity: Quantity
+    scrap_rate: Number | None = Field(default=None, description="0.02 is two per cent")
+    position: Text | None = None
+    remark: Text | None = None
+
+
+class Bom(Entity):
+    """What one product is made of, as designed, as made, or as made for one order."""
+
+    code: Code
+    kind: Code = Field(description="design, production or order")
+    product: ProductRef
+    revision: Code | None = None
+    order: OrderRef | None = None
+    status: Code | None = None
+    valid_from: date | None = None
+    valid_to: date | None = None
+    lines: list[BomLine]
+
+
+class OrderLine(Part):
+    """One product of an order."""
+
+    line: Code
+    product: ProductRef
+    quantity: Quantity
+    price: Money | None = None
+    amount: Money | None = None
+    due: date | None = None
+
+
+class Order(Entity):
+    """A customer's order."""
+
+    number: Code
+    customer: CustomerRef
+    date: date
+    status: Code | None = None
+    total: Money | None = None
+    salesperson: EmployeeRef | None = None
+    lines: list[OrderLine]
+    remark: Text | None = None
+
+
+class Progress(Entity):
+    """How far production of one order line has come at one operation."""
+
+    order: OrderRef
+    line: Code | None = None
+    product: ProductRef | None = None
+    operation: Code
+    planned: Quantity | None = None
+    done: Quantity
+    status: Code | None = None
+    at: Instant
+
+
+class StockMovement(Entity):
+    """Goods into or out of a warehouse."""
+
+    number: Code
+    kind: Code = Field(description="in, out, transfer or count")
+    product: ProductRef
+    quantity: Quantity
+    warehouse: Code | None = None
+    lot: Code | None = None
+    order: OrderRef | None = None
+    at: Instant
+
+
+class ShipmentLine(Part):
+    """One product that left."""
+
+    line: Code | None = None
+    product: ProductRef
+    quantity: Quantity
+    serials: list[Code] | None = None
+
+
+class Shipment(Entity):
+    """Goods on their way to a customer."""
+
+    number: Code
+    order: OrderRef | None = None
+    customer: CustomerRef | None = None
+    date: date
+    carrier: Text | None = None
+    tracking: Code | None = None
+    status: Code | None = None
+    lines: list[ShipmentLine]
+
+
+class InvoiceLine(Part):
+    """One line of an invoice; negative on red ones."""
+
+    line: Code | None = None
+    product: ProductRef | None = None
+    name: Text | None = None
+    quantity: Quantity | None = None
+    net: Money
+    tax: Money | None = None
+    tax_rate: Number | None = None
+
+
+class Invoice(Entity):
+    """A sales invoice (开票); a red one takes a blue one back and carries negative amounts."""
+
+    number: Code
+    kind: Code | None = Field(default=None, description="blue or red")
+    customer: CustomerRef
+    order: OrderRef | None = None
+    red_of: InvoiceRef | None = None
+    date: date
+    net: Money | None = None
+    tax: Money | None = None
+    total: Money
+    status: Code | None = None
+    lines: list[InvoiceLine] | None = None
+
+
+class Payment(Entity):
+    """Money received from a customer (回款); negative when it goes back."""
+
+    number: Code
+    customer: CustomerRef
+    invoice: InvoiceRef | None = None
+    order: OrderRef | None = None
+    date: date
+    amount: Money
+    method: Code | None = None
+    status: Code | None = None
+    remark: Text | None = None
+
+
+class Employee(Entity):
+    """Somebody who works here."""
+
+    code: Code
+    name: Text
+    department: Text | None = None
+    position: Text | None = None
+    status: Code | None = None
+    phone: Code | None = None
+    email: Code | None = None
+    hired: date | None = None
+
+
+class Attendance(Entity):
+    """One punch of a time clock (签到打卡)."""
+
+    employee: EmployeeRef
+    at: Instant
+    direction: Code | None = Field(default=None, description="in, out, break-in, break-out")
+    method: Code | None = Field(default=None, description="finger, card, face, password")
+    device: Code | None = None
+
+
+class SalesPerformance(Entity):
+    """What one employee sold in one month."""
+
+    employee: EmployeeRef
+    month: Month
+    amount: Money
+    orders: int | None = None
+    target: Money | None = None
+
+
+class Region(Entity):
+    """A part of the country or of the sales map."""
+
+    code: Code
+    name: Text
+    level: Code | None = None
+    parent: RegionRef | None = None
+
+
+SHIPPED: dict[str, type[Entity]] = {
+    "customer": Customer,
+    "contact": Contact,
+    "product": Product,
+    "bom": Bom,
+    "order": Order,
+    "progress": Progress,
+    "stock_movement": StockMovement,
+    "shipment": Shipment,
+    "invoice": Invoice,
+    "payment": Payment,
+    "employee": Employee,
+    "attendance": Attendance,
+    "sales_performance": SalesPerformance,
+    "region": Region,
+}

@@ -1,0 +1,114 @@
+"""Golden records as a target's mapping sees them: typed values, its own keys, and what is known of each record it names."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from nave.core import references
+from nave.core.clock import id_text
+from nave.core.deliveries import Claimed
+from nave.core.entities import Document, EntityType, decode
+from nave.core.store import Transaction
+from nave.core.store import schema as t
+
+
+class Ready(NamedTuple):
+    """One golden record, at one version, ready to be mapped for a target."""
+
+    record_id: int
+    version: int
+    document: Document
+    retired: bool
+
+
+class Outlook(NamedTuple):
+    """What a batch of claimed deliveries comes to."""
+
+    ready: Sequence[Ready]
+    waiting: frozenset[int]
+    """Records with a link whose other side is not there yet."""
+
+
+def look_out(tx: Transaction, entity: EntityType, claimed: Sequence[Claimed], *, every_version: bool) -> Outlook:
+    """Load the documents of a batch, with a fixed number of queries."""
+    rows = _documents(tx, claimed, every_version=every_version)
+    waiting = references.still_waiting(tx, rows) if entity.refs else set()
+    rows = {number: row for number, row in rows.items() if number not in waiting}
+    documents = dict(zip(rows, entity.typed([row.doc for row in rows.values()]), strict=True))
+    if entity.refs:
+        _expand_links(tx, entity, documents)
+    _add_identity(tx, documents, rows)
+    ready = [
+        Ready(number, rows[number].version, document, rows[number].merged_into is not None)
+        for number, document in documents.items()
+    ]
+    return Outlook(ready, frozenset(waiting))
+
+
+def _documents(tx: Transaction, claimed: Sequence[Claimed], *, every_version: bool) -> dict[int, Any]:
+    r, v = t.record.c, t.record_version.c
+    numbers = [one.record_id for one in claimed]
+    current = {
+        row.id: row for row in tx.rows(sa.select(r.id, r.version, r.doc, r.merged_into).where(tx.among(r.id, numbers)))
+    }
+    if not every_version:
+        return current
+    wanted = {one.record_id: one.acked_version + 1 for one in claimed}
+    merged = sa.literal(None).label("merged_into")
+    columns = (v.record_id.label("id"), v.version, v.doc, merged)
+    older = tx.rows(sa.select(*columns).where(tx.among(v.record_id, numbers)))
+    return current | {row.id: row for row in older if wanted[row.id] == row.version}
+
+
+def _expand_links(tx: Transaction, entity: EntityType, documents: Mapping[int, Document]) -> None:
+    targets = references.targets_of(tx, documents)
+    numbers = set(targets.values())
+    keys = keys_of(tx, numbers)
+    codes = _codes(tx, numbers)
+
+    def expanded(record_id: int, path: str, ref: Mapping[str, str]) -> dict[str, Any]:
+        target = targets.get((record_id, path))
+        found = {"id": id_text(target), "record": target} if target is not None else {}
+        return {**ref, "code": codes.get(target), "keys": keys.get(target, {}), **found}
+
+    for number, document in documents.items():
+        references.expand(number, document, entity.refs, expanded)
+
+
+def _codes(tx: Transaction, record_ids: Iterable[int]) -> dict[int | None, str | None]:
+    """The business code of golden records: their `code`, or their `number`."""
+    r = t.record.c
+    rows = tx.rows(sa.select(r.id, r.doc).where(tx.among(r.id, record_ids)))
+    documents = ((row[0], decode(row[1])) for row in rows)
+    return {number: document.get("code", document.get("number")) for number, document in documents}
+
+
+def keys_of(tx: Transaction, record_ids: Iterable[int]) -> dict[int | None, dict[str, str]]:
+    """The crosswalk of golden records: system -> the key it knows the record by, the lowest where it has several.
+
+    A key that a target gave back counts as its system's, where the system has not told us one itself.
+    """
+    numbers = list(record_ids)
+    found: dict[int | None, dict[str, str]] = defaultdict(dict)
+    d, s = t.delivery.c, t.source_record.c
+    given = sa.select(d.record_id, d.sink, d.remote_key).where(tx.among(d.record_id, numbers), d.remote_key.is_not(None))
+    for number, sink, key in tx.rows(given):
+        found[number][sink.split(".")[0]] = key
+    told = sa.select(s.record_id, s.system, s.key).where(tx.among(s.record_id, numbers)).order_by(s.key.desc())
+    for number, system, key in tx.rows(told):
+        found[number][system] = key
+    return found
+
+
+def _add_identity(tx: Transaction, documents: Mapping[int, Document], rows: Mapping[int, Any]) -> None:
+    keys = keys_of(tx, documents)
+    for number, document in documents.items():
+        own = keys.get(number, {})
+        document["id"] = id_text(number)
+        document["version"] = rows[number].version
+        document["keys"] = own
+        document["systems"] = sorted(own)

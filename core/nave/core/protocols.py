@@ -1,0 +1,144 @@
+"""What a connector is to the hub: values that cross the border, and the two small protocols it speaks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel
+
+from nave.core.errors import NaveError
+
+Raw = dict[str, Any]
+"""One record as its system gave it: text, whole numbers, Decimal, bool, None, and lists and dicts of these."""
+
+Place = tuple[int, int | None]
+"""Where a record was: its number (line, element or row, counted from 1) and its byte offset where there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A record that could not be read, whole, beside the neighbours that could."""
+
+    place: Place
+    raw: str
+    error: NaveError
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """1 to 1,000 raw records to land together, and how far the source has been read once they are."""
+
+    records: Sequence[Raw]
+    places: Sequence[Place]
+    origin: Mapping[str, str | int]
+    """Shared by all records: `file`, `unit` (line, element, row, event), `table`, `sheet`, whatever finds them again."""
+    position: str | None = None
+    """The checkpoint after this batch, in the source's own terms; None keeps the one before."""
+    refused: Sequence[Refused] = ()
+
+
+class Source(AbstractContextManager["Source"], Protocol):
+    """A configured way in."""
+
+    def read(self, after: str | None) -> Iterator[Batch]:
+        """Yield batches strictly after `after`; resuming skips nothing, and ends when there is no more for now.
+
+        The caller commits each batch, with its position, before it asks for the next: whatever a source does after a
+        `yield` (archive the file, acknowledge the message) happens after the commit.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """One record in the shape of the target."""
+
+    key: str
+    """The golden id as text: stable for life, the same in every attempt."""
+    version: int
+    """Rises with every change; a target keeps the highest it has seen."""
+    values: Mapping[str, Any]
+    remote_key: str | None = None
+    """The key the target gave back earlier, if any."""
+    retired: bool = False
+    """The record is no more: it became part of another. The target removes it, or marks it, as its options say."""
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same for every attempt to bring the same version to the target."""
+        return f"{self.key}-{self.version}"
+
+
+class Outcome(Enum):
+    """What the far side said of one record."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    REJECTED = "rejected"
+    RETRY = "retry"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The answer of a target for one record; `error` says why for anything but accepted and duplicate."""
+
+    outcome: Outcome
+    remote_key: str | None = None
+    error: NaveError | None = None
+    raw: str = ""
+
+
+class Sink(AbstractContextManager["Sink"], Protocol):
+    """A configured way out."""
+
+    def write(self, records: Sequence[Outbound]) -> Sequence[Receipt]:
+        """Write idempotently, one receipt per record in order; raise RetryableError when nothing at all was reached."""
+
+
+Probe = Callable[[Outbound], Receipt | None]
+"""Ask the target whether it has this record at this version: a receipt if it has, None if it surely has not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Where a connector runs: what every source and sink is told besides its own options."""
+
+    name: str
+    """The full name of the source or sink: `erp.customers`."""
+    folder: Path
+    """The hub's folder; relative paths in options start here."""
+    time_zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorSpec:
+    """All Nave knows of a connector before opening it. What is `None` cannot be done.
+
+    The factories take (connection options, source or sink options, setting); the reference page, the JSON Schema and
+    the checks of a hub folder are made from the three models, which refuse unknown keys.
+    """
+
+    name: str
+    summary: str
+    options: type[BaseModel]
+    source_options: type[BaseModel] | None = None
+    sink_options: type[BaseModel] | None = None
+    source: Callable[[Any, Any, Setting], Source] | None = None
+    sink: Callable[[Any, Any, Setting], Sink] | None = None
+    probe: Callable[[Any, Any, Setting], AbstractContextManager[Probe]] | None = None
+    check: Callable[[Any, Setting], None] | None = None
+    """Reach the far side once, harmlessly; raise a NaveError that says what to do."""
+    pushed: bool = False
+    """Records come through one of the hub's doors instead of being read."""
+    watch: Callable[[Any, Any, Setting], Path] | None = None
+    """The folder whose changes are worth an early look, for sources that have one."""
+    pending: Callable[[Any, Any, Setting], bool] | None = None
+    """Whether something is there that is not yet ready to be read: a batch run waits for it."""
+    reread: Callable[[Any, Any, Setting, str], bool] | None = None
+    """Offer a refused input, by the name in its dead letter, for reading again; false where it is gone."""

@@ -1,0 +1,88 @@
+"""What people do about dead letters, by name and in the books: replay them, or discard them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from nave.core import dead, journal
+from nave.core.clock import Clock, Ids
+from nave.core.entities import encode
+from nave.core.store import Transaction
+from nave.core.store import schema as t
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who does it, when, and where fresh ids come from."""
+
+    name: str
+    clock: Clock
+    ids: Ids
+
+
+def replay(tx: Transaction, letter: Any, actor: Actor) -> bool:
+    """Let one open letter go through again, from where it stopped; false for an input that must be read again first.
+
+    A record keeps its place in time: should something newer have come in the meantime, it changes nothing.
+    """
+    if letter.stage == "read":
+        return False
+    if letter.stage == "apply":
+        again = journal.Again(
+            letter.flow,
+            _arrival(tx, letter.journal_id),
+            letter.origin,
+            journal.raw_record(letter.raw),
+            (letter.place or 0, letter.offset),
+        )
+        journal.replay(tx, again, actor.clock, actor.ids)
+    else:
+        _send_again(tx, letter, actor.clock())
+    settle(tx, [letter], t.Letter.REPLAYED, actor)
+    return True
+
+
+def _arrival(tx: Transaction, journal_id: int | None) -> int | None:
+    j = t.journal.c
+    rows = tx.rows(sa.select(sa.func.coalesce(j.arrival, j.id)).where(j.id == journal_id))
+    return rows[0][0] if rows else journal_id
+
+
+def _send_again(tx: Transaction, letter: Any, now: float) -> None:
+    d = t.delivery.c
+    stuck = d.state.in_([int(t.Due.DEAD), int(t.Due.UNKNOWN)])
+    tx.execute(
+        sa.update(t.delivery)
+        .where(d.sink == letter.flow, d.record_id == letter.record_id, stuck)
+        .values(state=int(t.Due.READY), next_at=now, attempts=0)
+    )
+
+
+def discard(tx: Transaction, letter: Any, actor: Actor) -> None:
+    """Give one open letter up; a delivery is closed at the version that was due, and a newer one makes it live again."""
+    if letter.stage == "deliver":
+        d = t.delivery.c
+        stuck = d.state.in_([int(t.Due.DEAD), int(t.Due.UNKNOWN)])
+        tx.execute(
+            sa.update(t.delivery)
+            .where(d.sink == letter.flow, d.record_id == letter.record_id, stuck)
+            .values(state=int(t.Due.DISCARDED), acked_version=d.due_version)
+        )
+    settle(tx, [letter], t.Letter.DISCARDED, actor)
+
+
+def settle(tx: Transaction, letters: Sequence[Any], how: t.Letter, actor: Actor) -> None:
+    """Close letters and write down who did it."""
+    dead.settle(tx, [letter.id for letter in letters], how, actor.name, actor.clock)
+    for letter in letters:
+        note(tx, actor, f"dead.{how.name.lower()}", f"{letter.flow}:{letter.id}", {"code": letter.code})
+
+
+def note(tx: Transaction, actor: Actor, action: str, subject: str, detail: dict[str, Any]) -> None:
+    """Enter one action of a person into the audit."""
+    row = (actor.ids.take()[0], actor.clock(), actor.name, action, subject, encode(detail))
+    tx.insert(t.audit, tuple(column.name for column in t.audit.columns), [row])

@@ -1,0 +1,172 @@
+"""Opens the store and hands out transactions; what differs between databases is here and in `bulk`, nowhere else."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.pool import QueuePool, StaticPool
+
+from nave.core.errors import ConfigError, NaveError, RetryableError
+from nave.core.store import bulk
+from nave.core.store.migrate import upgrade
+
+_BUSY_SECONDS = 30
+_SQLITE_WORDS = ("locked", "busy", "disk is full", "disk I/O", "unable to open", "readonly")
+
+
+class Transaction:
+    """One open transaction: SQLAlchemy Core statements for the rare, driver-level bulk statements for the many."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+        self._dialect = bulk.dialect(connection)
+
+    def execute(self, statement: sa.Executable, parameters: Any = None) -> sa.CursorResult[Any]:
+        """Run one Core statement."""
+        result = self._connection.execute(statement, parameters)
+        assert isinstance(result, sa.CursorResult)
+        return result
+
+    def rows(self, statement: sa.Executable, parameters: Any = None) -> list[Any]:
+        """All rows of one query, as tuples."""
+        return list(self._connection.execute(statement, parameters).all())
+
+    def insert(self, table: sa.Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+        """Insert many rows that are known to be new."""
+        if rows:
+            self._dialect.insert(self._connection, table, columns, rows)
+
+    def upsert(
+        self,
+        table: sa.Table,
+        columns: Sequence[str],
+        rows: Sequence[tuple[Any, ...]],
+        rules: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        """Insert many rows, replacing the named columns where the primary key is there already.
+
+        `rules` are (column, SQL) pairs for columns whose new value depends on the old one.
+        """
+        if rows:
+            self._dialect.upsert(self._connection, table, columns, rows, tuple(rules))
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Undo what is done inside, and no more, when it raises."""
+        with self._connection.begin_nested():
+            yield
+
+    def among(self, column: sa.ColumnElement[Any], values: Iterable[Any]) -> sa.ColumnElement[bool]:
+        """`column IN values` with one parameter, however many values there are."""
+        return self._dialect.among(column, list(values))
+
+    def serialise(self, name: str) -> None:
+        """Let one transaction at a time work under this name; held until the commit."""
+        self._dialect.serialise(self._connection, name)
+
+
+class Store:
+    """The database of one hub."""
+
+    def __init__(self, writer: sa.Engine, reader: sa.Engine) -> None:
+        self._writer = writer
+        self._reader = reader
+        self.embedded = writer.dialect.name == "sqlite"
+        self._turn = threading.RLock() if self.embedded else nullcontext()
+
+    @contextmanager
+    def write(self, *, durable: bool = True) -> Iterator[Transaction]:
+        """A transaction that writes. What is not `durable` may be forgotten at a power loss, never torn: for leases."""
+        with self._turn, translating(), self._writer.connect() as connection:
+            bulk.dialect(connection).durability(connection, durable)
+            with connection.begin():
+                bulk.dialect(connection).begun(connection, durable)
+                yield Transaction(connection)
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """A consistent view that never waits for writers."""
+        with translating(), self._reader.connect() as connection, connection.begin():
+            yield Transaction(connection)
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self._reader.dispose()
+        self._writer.dispose()
+
+
+def open_store(url: str, folder: Path | None = None) -> Store:
+    """Open the store at `url` (SQLite paths are relative to `folder`), creating or upgrading its tables."""
+    parsed = sa.make_url(url)
+    with translating():
+        store = _embedded(parsed, folder) if parsed.get_backend_name() == "sqlite" else _served(parsed)
+        with store._turn, store._writer.connect() as connection:
+            upgrade(connection)
+    return store
+
+
+def _embedded(url: sa.URL, folder: Path | None) -> Store:
+    if url.database and url.database != ":memory:":
+        url = url.set(database=str((folder or Path()) / url.database))
+    arguments = {"check_same_thread": False, "timeout": _BUSY_SECONDS, "isolation_level": None}
+    writer = sa.create_engine(url, poolclass=StaticPool, connect_args=arguments, hide_parameters=True)
+    sa.event.listen(writer, "connect", _writer_pragmas)
+    sa.event.listen(writer, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    if url.database in (None, "", ":memory:"):
+        return Store(writer, writer)
+    reader = sa.create_engine(
+        url, poolclass=QueuePool, pool_size=8, max_overflow=16, connect_args=arguments, hide_parameters=True
+    )
+    sa.event.listen(reader, "connect", _reader_pragmas)
+    sa.event.listen(reader, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    return Store(writer, reader)
+
+
+def _writer_pragmas(connection: sqlite3.Connection, _record: object) -> None:
+    # FULL: what was acknowledged survives a power loss. The writer alone checkpoints, which SQLite before 3.51.3 needs.
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "cache_size = -65536",
+        "wal_autocheckpoint = 8000",
+        "temp_store = MEMORY",
+        "foreign_keys = OFF",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _reader_pragmas(connection: sqlite3.Connection, _record: object) -> None:
+    for pragma in ("query_only = ON", "wal_autocheckpoint = 0", "cache_size = -8192"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _served(url: sa.URL) -> Store:
+    if url.get_backend_name() != "postgresql":
+        raise ConfigError("NAVE-E002", store=url.get_backend_name())
+    engine = sa.create_engine(
+        url.set(drivername="postgresql+psycopg"), pool_size=8, max_overflow=24, pool_pre_ping=True, hide_parameters=True
+    )
+    return Store(engine, engine)
+
+
+@contextmanager
+def translating() -> Iterator[None]:
+    """Database errors in the hub's own terms: what may pass by itself is retryable, the rest shows as it is."""
+    try:
+        yield
+    except NaveError:
+        raise
+    except sa.exc.OperationalError as error:
+        raise RetryableError("NAVE-E001", reason=str(error.orig)) from error
+    except sa.exc.DBAPIError as error:
+        if error.connection_invalidated or any(word in str(error.orig) for word in _SQLITE_WORDS):
+            raise RetryableError("NAVE-E001", reason=str(error.orig)) from error
+        raise
+    except sa.exc.ArgumentError as error:
+        raise ConfigError("NAVE-E003", reason=str(error)) from error

@@ -1,0 +1,245 @@
+"""The first tables."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "audit",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.Column("actor", sa.String(), nullable=False),
+        sa.Column("action", sa.String(), nullable=False),
+        sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "checkpoint",
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("position", sa.Text(), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("source"),
+    )
+    op.create_table(
+        "dead_letter",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("stage", sa.String(), nullable=False, comment="read, apply or deliver"),
+        sa.Column("flow", sa.String(), nullable=False, comment="the source or sink"),
+        sa.Column("entity", sa.String(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("record_id", sa.BigInteger(), nullable=True),
+        sa.Column("journal_id", sa.BigInteger(), nullable=True),
+        sa.Column("origin", sa.Text(), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=True),
+        sa.Column("offset", sa.BigInteger(), nullable=True),
+        sa.Column("raw", sa.Text(), nullable=False),
+        sa.Column("code", sa.String(), nullable=False),
+        sa.Column("field", sa.String(), nullable=True),
+        sa.Column("params", sa.Text(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False, comment="a traceback where the fault is the hub's own"),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.Column("state", sa.SmallInteger(), server_default="0", nullable=False),
+        sa.Column("settled_by", sa.String(), nullable=True),
+        sa.Column("settled_at", sa.Float(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("dead_letter_flow", "dead_letter", ["flow", "state"], unique=False)
+    op.create_table(
+        "delivery",
+        sa.Column("sink", sa.String(), nullable=False),
+        sa.Column("record_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("due_version", sa.Integer(), nullable=False),
+        sa.Column("acked_version", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("state", sa.SmallInteger(), nullable=False),
+        sa.Column("next_at", sa.Float(), nullable=False),
+        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("lease", sa.String(), nullable=True, comment="who holds it; a stale holder's marks do not count"),
+        sa.Column("lease_until", sa.Float(), nullable=True),
+        sa.Column(
+            "waits_for",
+            sa.BigInteger(),
+            nullable=True,
+            comment="the golden record whose key in the sink's system must come first",
+        ),
+        sa.Column("remote_key", sa.String(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("changed_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("sink", "record_id"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "delivery_open",
+        "delivery",
+        ["record_id"],
+        unique=False,
+        sqlite_where=sa.text("state IN (1, 2)"),
+        postgresql_where=sa.text("state IN (1, 2)"),
+    )
+    op.create_index(
+        "delivery_ready",
+        "delivery",
+        ["sink", "next_at"],
+        unique=False,
+        sqlite_where=sa.text("state = 0"),
+        postgresql_where=sa.text("state = 0"),
+    )
+    op.create_table(
+        "identity_key",
+        sa.Column("entity", sa.String(), nullable=False),
+        sa.Column("rule", sa.String(), nullable=False),
+        sa.Column("value", sa.String(), nullable=False),
+        sa.Column("record_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("entity", "rule", "value", "record_id"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "journal",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column(
+            "arrival", sa.BigInteger(), nullable=True, comment="a replay keeps the place in time of the batch it repeats"
+        ),
+        sa.Column("origin", sa.Text(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("trace", sa.String(), nullable=False),
+        sa.Column("landed_at", sa.Float(), nullable=False),
+        sa.Column("state", sa.SmallInteger(), server_default="0", nullable=False),
+        sa.Column("received", sa.Integer(), nullable=False, comment="records, unreadable ones among them; 0 for a replay"),
+        sa.Column("applied", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("unchanged", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("superseded", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("dead", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("mapping", sa.String(), nullable=True, comment="hash of the mapping that applied it"),
+        sa.Column("applied_at", sa.Float(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "journal_pending",
+        "journal",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("state = 0"),
+        postgresql_where=sa.text("state = 0"),
+    )
+    op.create_index("journal_source", "journal", ["source", "id"], unique=False)
+    op.create_table(
+        "journal_body",
+        sa.Column("journal_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False, comment="records and places, JSON, deflated"),
+        sa.PrimaryKeyConstraint("journal_id"),
+    )
+    op.create_table(
+        "record",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("entity", sa.String(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.Column("doc", sa.Text(), nullable=False),
+        sa.Column("changed_at", sa.Float(), nullable=False),
+        sa.Column("cause", sa.String(), nullable=False, comment="apply, merge or split"),
+        sa.Column("journal_id", sa.BigInteger(), nullable=False, comment="the batch that caused this version"),
+        sa.Column("merged_into", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "record_version",
+        sa.Column("record_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("doc", sa.Text(), nullable=False),
+        sa.Column("changed_at", sa.Float(), nullable=False),
+        sa.Column("cause", sa.String(), nullable=False),
+        sa.Column("journal_id", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("record_id", "version"),
+    )
+    op.create_table(
+        "reference",
+        sa.Column("record_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("path", sa.String(), nullable=False),
+        sa.Column("entity", sa.String(), nullable=False),
+        sa.Column("system", sa.String(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("waiting", sa.SmallInteger(), nullable=False),
+        sa.Column("since", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("record_id", "path"),
+    )
+    op.create_index("reference_to", "reference", ["entity", "system", "key"], unique=False)
+    op.create_index(
+        "reference_waiting",
+        "reference",
+        ["entity", "system", "key"],
+        unique=False,
+        sqlite_where=sa.text("waiting = 1"),
+        postgresql_where=sa.text("waiting = 1"),
+    )
+    op.create_table(
+        "run",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("started_at", sa.Float(), nullable=False),
+        sa.Column("ended_at", sa.Float(), nullable=True),
+        sa.Column("batches", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("records", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("run_source", "run", ["source", "id"], unique=False)
+    op.create_table(
+        "source_record",
+        sa.Column("entity", sa.String(), nullable=False),
+        sa.Column("system", sa.String(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("record_id", sa.BigInteger(), nullable=False),
+        sa.Column("version", sa.String(), nullable=False, comment="the source's own, as text that sorts"),
+        sa.Column("changed_at", sa.Float(), nullable=False),
+        sa.Column("arrival", sa.BigInteger(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.Column("doc", sa.Text(), nullable=False),
+        sa.Column("journal_id", sa.BigInteger(), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("entity", "system", "key"),
+    )
+    op.create_index("source_record_of", "source_record", ["record_id"], unique=False)
+
+
+def downgrade() -> None:
+    op.drop_index("source_record_of", table_name="source_record")
+    op.drop_table("source_record")
+    op.drop_index("run_source", table_name="run")
+    op.drop_table("run")
+    op.drop_index(
+        "reference_waiting",
+        table_name="reference",
+        sqlite_where=sa.text("waiting = 1"),
+        postgresql_where=sa.text("waiting = 1"),
+    )
+    op.drop_index("reference_to", table_name="reference")
+    op.drop_table("reference")
+    op.drop_table("record_version")
+    op.drop_table("record")
+    op.drop_table("journal_body")
+    op.drop_index("journal_source", table_name="journal")
+    op.drop_index(
+        "journal_pending", table_name="journal", sqlite_where=sa.text("state = 0"), postgresql_where=sa.text("state = 0")
+    )
+    op.drop_table("journal")
+    op.drop_table("identity_key")
+    op.drop_index(
+        "delivery_ready", table_name="delivery", sqlite_where=sa.text("state = 0"), postgresql_where=sa.text("state = 0")
+    )
+    op.drop_index(
+        "delivery_open",
+        table_name="delivery",
+        sqlite_where=sa.text("state IN (1, 2)"),
+        postgresql_where=sa.text("state IN (1, 2)"),
+    )
+    op.drop_table("delivery")
+    op.drop_index("dead_letter_flow", table_name="dead_letter")
+    op.drop_table("dead_letter")
+    op.drop_table("checkpoint")
+    op.drop_table("audit")

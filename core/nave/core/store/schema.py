@@ -1,0 +1,246 @@
+"""The tables of the store. Times are seconds since 1970 in UTC; documents are JSON text that a person can read."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+metadata = MetaData()
+
+_Serial = BigInteger().with_variant(Integer, "sqlite")
+
+
+class Journal(IntEnum):
+    """Where a landed batch is."""
+
+    PENDING = 0
+    DONE = 1
+
+
+class Due(IntEnum):
+    """Where the delivery of one record to one sink is."""
+
+    READY = 0
+    LEASED = 1
+    WAITING = 2
+    DELIVERED = 3
+    DEAD = 4
+    SKIPPED = 5
+    UNKNOWN = 6
+    DISCARDED = 7
+
+
+class Letter(IntEnum):
+    """Where a dead letter is."""
+
+    OPEN = 0
+    REPLAYED = 1
+    DISCARDED = 2
+
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("source", String, nullable=False),
+    Column("arrival", BigInteger, comment="a replay keeps the place in time of the batch it repeats"),
+    Column("origin", Text, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("trace", String, nullable=False),
+    Column("landed_at", Float, nullable=False),
+    Column("state", SmallInteger, nullable=False, server_default="0"),
+    Column("received", Integer, nullable=False, comment="records, unreadable ones among them; 0 for a replay"),
+    Column("applied", Integer, nullable=False, server_default="0"),
+    Column("unchanged", Integer, nullable=False, server_default="0"),
+    Column("superseded", Integer, nullable=False, server_default="0"),
+    Column("dead", Integer, nullable=False, server_default="0"),
+    Column("mapping", String, comment="hash of the mapping that applied it"),
+    Column("applied_at", Float),
+)
+Index("journal_pending", journal.c.id, sqlite_where=text("state = 0"), postgresql_where=text("state = 0"))
+Index("journal_source", journal.c.source, journal.c.id)
+
+# Apart from the rest of its row, so that booking what became of a batch never rewrites it.
+journal_body = Table(
+    "journal_body",
+    metadata,
+    Column("journal_id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("body", LargeBinary, nullable=False, comment="records and places, JSON, deflated"),
+)
+
+checkpoint = Table(
+    "checkpoint",
+    metadata,
+    Column("source", String, primary_key=True),
+    Column("position", Text, nullable=False),
+    Column("at", Float, nullable=False),
+)
+
+source_record = Table(
+    "source_record",
+    metadata,
+    Column("entity", String, primary_key=True),
+    Column("system", String, primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("source", String, nullable=False),
+    Column("record_id", BigInteger, nullable=False),
+    Column("version", String, nullable=False, comment="the source's own, as text that sorts"),
+    Column("changed_at", Float, nullable=False),
+    Column("arrival", BigInteger, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("doc", Text, nullable=False),
+    Column("journal_id", BigInteger, nullable=False),
+    Column("place", Integer, nullable=False),
+)
+Index("source_record_of", source_record.c.record_id)
+
+identity_key = Table(
+    "identity_key",
+    metadata,
+    Column("entity", String, primary_key=True),
+    Column("rule", String, primary_key=True),
+    Column("value", String, primary_key=True),
+    Column("record_id", BigInteger, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+
+record = Table(
+    "record",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("entity", String, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("doc", Text, nullable=False),
+    Column("changed_at", Float, nullable=False),
+    Column("cause", String, nullable=False, comment="apply, merge or split"),
+    Column("journal_id", BigInteger, nullable=False, comment="the batch that caused this version"),
+    Column("merged_into", BigInteger),
+)
+
+record_version = Table(
+    "record_version",
+    metadata,
+    Column("record_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("doc", Text, nullable=False),
+    Column("changed_at", Float, nullable=False),
+    Column("cause", String, nullable=False),
+    Column("journal_id", BigInteger, nullable=False),
+)
+
+reference = Table(
+    "reference",
+    metadata,
+    Column("record_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("path", String, primary_key=True),
+    Column("entity", String, nullable=False),
+    Column("system", String, nullable=False),
+    Column("key", String, nullable=False),
+    Column("waiting", SmallInteger, nullable=False),
+    Column("since", Float, nullable=False),
+)
+Index("reference_to", reference.c.entity, reference.c.system, reference.c.key)
+Index(
+    "reference_waiting",
+    reference.c.entity,
+    reference.c.system,
+    reference.c.key,
+    sqlite_where=text("waiting = 1"),
+    postgresql_where=text("waiting = 1"),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("sink", String, primary_key=True),
+    Column("record_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("due_version", Integer, nullable=False),
+    Column("acked_version", Integer, nullable=False, server_default="0"),
+    Column("state", SmallInteger, nullable=False),
+    Column("next_at", Float, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("lease", String, comment="who holds it; a stale holder's marks do not count"),
+    Column("lease_until", Float),
+    Column("waits_for", BigInteger, comment="the golden record whose key in the sink's system must come first"),
+    Column("remote_key", String),
+    Column("error", Text),
+    Column("changed_at", Float, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index(
+    "delivery_ready",
+    delivery.c.sink,
+    delivery.c.next_at,
+    sqlite_where=text("state = 0"),
+    postgresql_where=text("state = 0"),
+)
+Index(
+    "delivery_open",
+    delivery.c.record_id,
+    sqlite_where=text("state IN (1, 2)"),
+    postgresql_where=text("state IN (1, 2)"),
+)
+
+dead_letter = Table(
+    "dead_letter",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("stage", String, nullable=False, comment="read, apply or deliver"),
+    Column("flow", String, nullable=False, comment="the source or sink"),
+    Column("entity", String, nullable=False),
+    Column("key", String, nullable=False),
+    Column("record_id", BigInteger),
+    Column("journal_id", BigInteger),
+    Column("origin", Text, nullable=False),
+    Column("place", Integer),
+    Column("offset", BigInteger),
+    Column("raw", Text, nullable=False),
+    Column("code", String, nullable=False),
+    Column("field", String),
+    Column("params", Text, nullable=False),
+    Column("detail", Text, nullable=False, comment="a traceback where the fault is the hub's own"),
+    Column("at", Float, nullable=False),
+    Column("state", SmallInteger, nullable=False, server_default="0"),
+    Column("settled_by", String),
+    Column("settled_at", Float),
+)
+Index("dead_letter_flow", dead_letter.c.flow, dead_letter.c.state)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("at", Float, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("action", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("detail", Text, nullable=False),
+)
+
+run = Table(
+    "run",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("source", String, nullable=False),
+    Column("started_at", Float, nullable=False),
+    Column("ended_at", Float),
+    Column("batches", Integer, nullable=False, server_default="0"),
+    Column("records", Integer, nullable=False, server_default="0"),
+    Column("error", Text),
+)
+Index("run_source", run.c.source, run.c.id)

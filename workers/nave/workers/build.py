@@ -1,0 +1,194 @@
+"""Makes a hub that can run from a hub folder that was read: compiles its mappings, binds connectors, opens the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
+
+from nave.config import Draft, Filled, HubConfig, Problem, SinkConfig, SourceConfig
+from nave.core.entities import Document
+from nave.core.errors import NaveError
+from nave.core.identity import IdentityRules
+from nave.core.intake import EntityRules
+from nave.core.merge import Survivorship
+from nave.core.store import open_store
+from nave.mappings import (
+    Inbound,
+    MappingProblems,
+    MappingSpec,
+    OutboundMapping,
+    ValueTable,
+    compile_condition,
+    compile_inbound,
+    compile_outbound,
+)
+from nave.workers.flows import Hub, SinkFlow, SourceFlow
+from nave.workers.hints import Hints
+
+Compiled = TypeVar("Compiled", Inbound, OutboundMapping)
+
+
+@dataclass
+class Compilation:
+    """The mappings of a hub, compiled, with all that is wrong with them at once."""
+
+    config: HubConfig
+    inbound: dict[str, Inbound] = field(default_factory=dict)
+    """By source."""
+    outbound: dict[str, OutboundMapping] = field(default_factory=dict)
+    """By sink."""
+    conditions: dict[str, Callable[[Document], bool]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def compile_hub(config: HubConfig) -> Compilation:
+    """Compile every mapping that a source or sink uses; never raises for what is in the files."""
+    done = Compilation(config)
+    tables = _tables(config, done.problems)
+    for source in config.sources.values():
+        _compile_source(done, source, tables)
+    for sink in config.sinks.values():
+        _compile_sink(done, sink, tables)
+    return done
+
+
+def _tables(config: HubConfig, problems: list[Problem]) -> dict[str, ValueTable]:
+    tables: dict[str, ValueTable] = {}
+    for name, rows in config.tables.items():
+        try:
+            tables[name] = ValueTable.from_rows(name, rows)
+        except NaveError as error:
+            line = error.params.get("row", 1)
+            place = line if isinstance(line, int) else 1
+            problems.append(Problem(f"tables/{name}.csv", place, 1, error.code, params=error.params))
+    return tables
+
+
+def _compile_source(done: Compilation, source: SourceConfig, tables: Mapping[str, ValueTable]) -> None:
+    config = done.config
+    compiled = _compiled(
+        done,
+        source.mapping,
+        lambda spec: compile_inbound(
+            spec,
+            config.entities[source.entity].entity,
+            system=source.system,
+            time_zone=config.systems[source.system].time_zone,
+            tables=tables,
+            folder=config.folder,
+        ),
+    )
+    if compiled:
+        done.inbound[source.name] = compiled
+
+
+def _compile_sink(done: Compilation, sink: SinkConfig, tables: Mapping[str, ValueTable]) -> None:
+    config = done.config
+    entity = config.entities[sink.entity].entity
+    compiled = _compiled(
+        done,
+        sink.mapping,
+        lambda spec: compile_outbound(
+            spec, entity, time_zone=config.systems[sink.system].time_zone, tables=tables, folder=config.folder
+        ),
+    )
+    if compiled:
+        done.outbound[sink.name] = compiled
+    if sink.when:
+        _compile_condition(done, sink, sink.when)
+
+
+def _compile_condition(done: Compilation, sink: SinkConfig, expression: str) -> None:
+    try:
+        done.conditions[sink.name] = compile_condition(expression, done.config.entities[sink.entity].entity)
+    except NaveError as error:
+        system = done.config.systems[sink.system]
+        document = done.config.documents[system.file]
+        path = ("sinks", sink.name.partition(".")[2], "when")
+        done.problems += _placed(error, lambda one, _path, offset: document.explain(one, path, offset=offset))
+
+
+def _compiled(done: Compilation, name: str, make: Callable[[MappingSpec], Compiled]) -> Compiled | None:
+    document = done.config.mappings.get(name)
+    if document is None:
+        return None
+    draft = Draft(Filled(document, document.data))
+    spec = draft.check(MappingSpec, document.data)
+    done.problems += draft.safe_problems()
+    if spec is None or draft.problems:
+        return None
+    try:
+        return make(spec)
+    except NaveError as error:
+        done.problems += _placed(error, lambda one, path, offset: document.explain(one, path, offset=offset))
+        return None
+
+
+def _placed(error: NaveError, explain: Callable[[NaveError, tuple[str | int, ...], int | None], Problem]) -> list[Problem]:
+    if isinstance(error, MappingProblems):
+        return [explain(one.error, one.path, one.column_offset) for one in error.problems]
+    return [explain(error, (), None)]
+
+
+def build_hub(config: HubConfig, compiled: Compilation, *, deaf: bool = False) -> Hub:
+    """Open the store and bind every flow; nothing outside is touched yet."""
+    sinks = {name: sink for name, sink in config.sinks.items() if name in compiled.outbound}
+    rules = {name: _rules(config, name, sinks) for name in config.entities}
+    return Hub(
+        name=config.name,
+        folder=config.folder,
+        store=open_store(config.store, config.folder),
+        sources={name: _source(config, one, rules, compiled.inbound[name]) for name, one in config.sources.items()},
+        sinks={name: _sink(config, one, rules, compiled) for name, one in sinks.items()},
+        entities=rules,
+        hints=Hints(config.broker, deaf=deaf),
+    )
+
+
+def _rules(config: HubConfig, name: str, sinks: Mapping[str, SinkConfig]) -> EntityRules:
+    entity = config.entities[name]
+    return EntityRules(
+        type=entity.entity,
+        identity=IdentityRules(entity.identity),
+        survivorship=Survivorship(entity.default, entity.fields),
+        sinks=tuple(sink.name for sink in sinks.values() if sink.entity == name),
+        every_version=entity.deliver == "every_version",
+    )
+
+
+def _source(config: HubConfig, source: SourceConfig, rules: Mapping[str, EntityRules], mapping: Inbound) -> SourceFlow:
+    spec, connection = source.connection.spec, source.connection.options
+    arguments = (connection, source.options, config.setting(source.name))
+    return SourceFlow(
+        name=source.name,
+        system=source.system,
+        rules=rules[source.entity],
+        mapping=mapping,
+        open=partial(spec.source, *arguments) if spec.source else None,
+        every=source.every,
+        schedule=source.schedule,
+        time_zone=config.systems[source.system].time_zone.key,
+        watch=spec.watch(*arguments) if spec.watch else None,
+        pending=partial(spec.pending, *arguments) if spec.pending else None,
+    )
+
+
+def _sink(config: HubConfig, sink: SinkConfig, rules: Mapping[str, EntityRules], compiled: Compilation) -> SinkFlow:
+    spec, connection = sink.connection.spec, sink.connection.options
+    arguments = (connection, sink.options, config.setting(sink.name))
+    assert spec.sink is not None
+    return SinkFlow(
+        name=sink.name,
+        system=sink.system,
+        rules=rules[sink.entity],
+        mapping=compiled.outbound[sink.name],
+        open=partial(spec.sink, *arguments),
+        when=compiled.conditions.get(sink.name),
+        probe=partial(spec.probe, *arguments) if spec.probe else None,
+        batch=sink.limits.batch,
+        per_second=sink.limits.rate.per_second if sink.limits.rate else None,
+        attempts=config.limits.attempts,
+        idempotent=getattr(sink.options, "idempotent", True),
+    )

@@ -1,0 +1,290 @@
+"""Deliver: claim what is due under a lease, map it out, write it idempotently, remember what the target said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import structlog
+import tenacity
+
+from nave.core import deliveries
+from nave.core.clock import id_text
+from nave.core.dead import Dead, bury
+from nave.core.deliveries import Claimed, Mark
+from nave.core.entities import Document, encode
+from nave.core.errors import NaveError, RetryableError, UnknownOutcome, Verdict, WaitingError, verdict
+from nave.core.outbound import Outlook, Ready, look_out
+from nave.core.protocols import Outbound, Outcome, Probe, Receipt, Sink
+from nave.core.store.schema import Due
+from nave.workers.flows import Hub, SinkFlow
+
+_log = structlog.get_logger()
+LEASE_SECONDS = 300.0
+_backoff = tenacity.wait_random_exponential(multiplier=1, max=900)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What one step did; `pause` seconds until the target should be tried again, where it could not be reached."""
+
+    claimed: int
+    done: int
+    failed: int
+    pause: float = 0.0
+
+
+class _Result(NamedTuple):
+    """What became of one claimed delivery, and the letter if it is dead."""
+
+    mark: Mark
+    dead: Dead | None = None
+
+
+def backoff(attempts: int) -> float:
+    """Seconds before try number `attempts` + 1: full jitter, doubling up to 15 minutes."""
+    state = tenacity.RetryCallState(retry_object=tenacity.Retrying(), fn=None, args=(), kwargs={})
+    state.attempt_number = min(max(attempts, 1), 30)
+    return max(0.05, _backoff(state))
+
+
+def deliver_step(hub: Hub, flow: SinkFlow, sink: Sink, *, most: int | None = None) -> Delivered | None:
+    """Bring one batch of due records to one target; None when nothing is due."""
+    lease = id_text(hub.ids.take()[0])
+    # A lease that is forgotten at a power loss harms nobody: the delivery is simply due again.
+    with hub.store.write(durable=False) as tx:
+        limit = min(flow.batch, most or flow.batch)
+        claimed = deliveries.claim(tx, flow.name, lease, hub.clock(), LEASE_SECONDS, limit)
+    if not claimed:
+        return None
+    results, pause = _work(hub, flow, sink, claimed)
+    _record(hub, flow, lease, results)
+    done = sum(result.mark.state in (Due.DELIVERED, Due.SKIPPED) for result in results)
+    return Delivered(len(claimed), done, len(claimed) - done, pause)
+
+
+def _work(hub: Hub, flow: SinkFlow, sink: Sink, claimed: Sequence[Claimed]) -> tuple[list[_Result], float]:
+    with hub.store.read() as tx:
+        outlook = look_out(tx, flow.rules.type, claimed, every_version=flow.rules.every_version)
+    by_id = {one.record_id: one for one in claimed}
+    results = _held_back(flow, by_id, outlook)
+    outbound: list[Outbound] = []
+    for ready, shape in _mapped(flow, outlook.ready):
+        if isinstance(shape, Outbound):
+            outbound.append(shape)
+        else:
+            results.append(_unmapped(hub, flow, by_id[ready.record_id], ready, shape))
+    written, pause = _write(hub, flow, sink, outbound, by_id)
+    return results + written, pause
+
+
+def _held_back(flow: SinkFlow, by_id: Mapping[int, Claimed], outlook: Outlook) -> list[_Result]:
+    """Deliveries that wait for a link, and those whose record is gone, which nothing but a restored backup can cause."""
+    seen = outlook.waiting | {ready.record_id for ready in outlook.ready}
+    waiting = [_Result(Mark(number, Due.WAITING, error="NAVE-E006")) for number in outlook.waiting]
+    gone = [_Result(Mark(number, Due.SKIPPED, one.due_version)) for number, one in by_id.items() if number not in seen]
+    return waiting + gone
+
+
+def _mapped(flow: SinkFlow, ready: Sequence[Ready]) -> list[tuple[Ready, Outbound | NaveError | None]]:
+    """Each record with its outbound shape, the error, or None where the sink does not want it."""
+    wanted: list[Ready] = []
+    found: list[tuple[Ready, Outbound | NaveError | None]] = []
+    for one in ready:
+        answer = _wants(flow, one.document)
+        if isinstance(answer, NaveError):
+            found.append((one, answer))
+        elif answer:
+            wanted.append(one)
+        else:
+            found.append((one, None))
+    shapes = flow.mapping.run([one.document for one in wanted])
+    found += [(one, _outbound(one, shape)) for one, shape in zip(wanted, shapes, strict=True)]
+    return found
+
+
+def _wants(flow: SinkFlow, document: Document) -> bool | NaveError:
+    if flow.when is None:
+        return True
+    try:
+        return flow.when(document)
+    except NaveError as error:
+        return error
+
+
+def _outbound(ready: Ready, shape: Document | NaveError) -> Outbound | NaveError:
+    if isinstance(shape, NaveError):
+        return shape
+    return Outbound(id_text(ready.record_id), ready.version, shape, retired=ready.retired)
+
+
+def _unmapped(hub: Hub, flow: SinkFlow, claimed: Claimed, ready: Ready, error: object) -> _Result:
+    if error is None:
+        return _Result(
+            Mark(ready.record_id, Due.SKIPPED, _acknowledges(claimed, ready.version, retired=ready.retired), again=True)
+        )
+    assert isinstance(error, NaveError)
+    if isinstance(error, WaitingError):
+        return _Result(Mark(ready.record_id, Due.WAITING, waits_for=error.on, error=error.code))
+    return _dead(flow, claimed, ready.version, encode(ready.document), error)
+
+
+def _acknowledges(claimed: Claimed, version: int, *, retired: bool) -> int:
+    """What a success counts for; a retired record is due one version beyond its last."""
+    return claimed.due_version if retired else version
+
+
+def _write(
+    hub: Hub, flow: SinkFlow, sink: Sink, outbound: Sequence[Outbound], by_id: Mapping[int, Claimed]
+) -> tuple[list[_Result], float]:
+    if not outbound:
+        return [], 0.0
+    numbered = {id_text(number): one for number, one in by_id.items()}
+    records = [_with_remote_key(one, numbered[one.key].remote_key) for one in outbound]
+    receipts, pause = _receipts(hub, flow, sink, records, [numbered[one.key] for one in records])
+    results = [
+        _outcome(hub, flow, numbered[record.key], record, receipt) for record, receipt in zip(records, receipts, strict=True)
+    ]
+    return results, pause
+
+
+def _with_remote_key(one: Outbound, remote_key: str | None) -> Outbound:
+    return Outbound(one.key, one.version, one.values, remote_key, one.retired)
+
+
+def _receipts(
+    hub: Hub, flow: SinkFlow, sink: Sink, records: Sequence[Outbound], claimed: Sequence[Claimed]
+) -> tuple[Sequence[Receipt], float]:
+    """What the target said of each record, whatever it is that went wrong; and how long to leave it alone."""
+    try:
+        receipts = sink.write(records)
+        if len(receipts) != len(records):
+            raise UnknownOutcome("NAVE-E005", reason=f"{len(receipts)} answers to {len(records)} records")
+        return receipts, 0.0
+    except Exception as error:
+        if verdict(error) in (Verdict.RETRY, Verdict.STOP):
+            pause = getattr(error, "after", None) or backoff(min(one.attempts for one in claimed) + 1)
+            _log.warning("sink.away", sink=flow.name, reason=str(error), pause=round(pause, 1))
+            return [_Away(Outcome.RETRY, error=_known(error)) for _ in records], pause
+        if verdict(error) is Verdict.PROBE:
+            return [Receipt(Outcome.UNKNOWN, error=_known(error)) for _ in records], 0.0
+        if len(records) == 1:
+            return [_Bug(Outcome.REJECTED, cause=error)], 0.0
+    # One record of the batch is at fault, in a way nobody thought of: find it, so that its neighbours go on.
+    singly = [_receipts(hub, flow, sink, [record], [one]) for record, one in zip(records, claimed, strict=True)]
+    return [receipts[0] for receipts, _ in singly], max(pause for _, pause in singly)
+
+
+def _known(error: BaseException) -> NaveError:
+    assert isinstance(error, NaveError)
+    return error
+
+
+@dataclass(frozen=True, slots=True)
+class _Bug(Receipt):
+    """A refusal whose cause is a fault of ours; the letter keeps the traceback."""
+
+    cause: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Away(Receipt):
+    """The target could not be reached at all: that is no fault of this record, and never makes it a dead letter."""
+
+
+def _outcome(hub: Hub, flow: SinkFlow, claimed: Claimed, record: Outbound, receipt: Receipt) -> _Result:
+    return _OUTCOMES[receipt.outcome](hub, flow, claimed, record, receipt)
+
+
+def _accepted(_hub: Hub, _flow: SinkFlow, claimed: Claimed, record: Outbound, receipt: Receipt) -> _Result:
+    version = _acknowledges(claimed, record.version, retired=record.retired)
+    return _Result(Mark(claimed.record_id, Due.DELIVERED, version, remote_key=receipt.remote_key, again=True))
+
+
+def _rejected(_hub: Hub, flow: SinkFlow, claimed: Claimed, record: Outbound, receipt: Receipt) -> _Result:
+    cause = getattr(receipt, "cause", None) or receipt.error or UnknownOutcome("NAVE-E007", answer=receipt.raw[:80])
+    return _dead(flow, claimed, record.version, encode(record.values), cause)
+
+
+def _later(hub: Hub, flow: SinkFlow, claimed: Claimed, record: Outbound, receipt: Receipt) -> _Result:
+    attempts = claimed.attempts + 1
+    if attempts >= flow.attempts and not isinstance(receipt, _Away):
+        return _rejected(hub, flow, claimed, record, receipt)
+    after = receipt.error.after if isinstance(receipt.error, RetryableError) else None
+    next_at = hub.clock() + (after or backoff(attempts))
+    mark = Mark(claimed.record_id, Due.READY, record.version, next_at, attempts, error=_error_text(receipt))
+    return _Result(mark)
+
+
+def _unknown(hub: Hub, flow: SinkFlow, claimed: Claimed, record: Outbound, receipt: Receipt) -> _Result:
+    if flow.idempotent:
+        return _later(hub, flow, claimed, record, receipt)
+    error = receipt.error or UnknownOutcome("NAVE-E005", reason=receipt.raw[:80])
+    mark = Mark(claimed.record_id, Due.UNKNOWN, record.version, error=error.code)
+    if flow.probe is not None:
+        return _Result(mark)
+    return _Result(mark, _letter(flow, claimed, encode(record.values), error))
+
+
+_OUTCOMES: Mapping[Outcome, Callable[[Hub, SinkFlow, Claimed, Outbound, Receipt], _Result]] = {
+    Outcome.ACCEPTED: _accepted,
+    Outcome.DUPLICATE: _accepted,
+    Outcome.REJECTED: _rejected,
+    Outcome.RETRY: _later,
+    Outcome.UNKNOWN: _unknown,
+}
+
+
+def _error_text(receipt: Receipt) -> str:
+    return receipt.error.code if receipt.error else receipt.raw[:200]
+
+
+def _dead(flow: SinkFlow, claimed: Claimed, version: int, raw: str, error: BaseException) -> _Result:
+    code = error.code if isinstance(error, NaveError) else "NAVE-E010"
+    again = not flow.rules.every_version
+    mark = Mark(claimed.record_id, Due.DEAD, version, attempts=claimed.attempts + 1, error=code, again=again)
+    return _Result(mark, _letter(flow, claimed, raw, error))
+
+
+def _letter(flow: SinkFlow, claimed: Claimed, raw: str, error: BaseException) -> Dead:
+    number = claimed.record_id
+    entity = flow.rules.type.name
+    return Dead("deliver", flow.name, entity, id_text(number), {}, raw, error, record_id=number)
+
+
+def _record(hub: Hub, flow: SinkFlow, lease: str, results: Sequence[_Result]) -> None:
+    now = hub.clock()
+    with hub.store.write() as tx:
+        deliveries.mark(tx, flow.name, lease, [result.mark for result in results], now)
+        bury(tx, [result.dead for result in results if result.dead], hub.clock, hub.ids)
+        named = [result.mark.record_id for result in results if result.mark.remote_key]
+        woken = deliveries.wake_for(tx, named, now)
+    hub.hints.announce(woken)
+
+
+def probe_step(hub: Hub, flow: SinkFlow, probe: Probe, limit: int = 100) -> int:
+    """Ask a target about deliveries whose outcome nobody knows; returns how many are settled or ready again."""
+    with hub.store.read() as tx:
+        open_ones = deliveries.unknown(tx, flow.name, limit)
+        outlook = look_out(tx, flow.rules.type, open_ones, every_version=flow.rules.every_version)
+    by_id = {one.record_id: one for one in open_ones}
+    ask = partial(_asked, hub, flow, probe)
+    marks = [ask(by_id[ready.record_id], ready, shape) for ready, shape in _mapped(flow, outlook.ready)]
+    with hub.store.write() as tx:
+        deliveries.settle_unknown(tx, flow.name, [mark for mark in marks if mark], hub.clock())
+    return len([mark for mark in marks if mark])
+
+
+def _asked(hub: Hub, flow: SinkFlow, probe: Probe, claimed: Claimed, ready: Ready, shape: Any) -> Mark | None:
+    if not isinstance(shape, Outbound):
+        return Mark(ready.record_id, Due.READY, next_at=hub.clock())
+    try:
+        receipt = probe(_with_remote_key(shape, claimed.remote_key))
+    except NaveError as error:
+        _log.warning("probe.failed", sink=flow.name, reason=str(error))
+        return None
+    if receipt is None:
+        return Mark(ready.record_id, Due.READY, next_at=hub.clock())
+    return Mark(ready.record_id, Due.DELIVERED, ready.version, remote_key=receipt.remote_key)

@@ -1,0 +1,108 @@
+"""A hub as its workers see it: compiled flows in and out, the store, the clock. Nothing here knows YAML or a wire."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+from nave.core.clock import Clock, Ids
+from nave.core.entities import Document
+from nave.core.errors import NaveError
+from nave.core.intake import EntityRules
+from nave.core.protocols import Probe, Raw, Sink, Source
+from nave.core.store import Store
+from nave.workers.hints import Hints
+
+
+class MappedRecord(Protocol):
+    """What an inbound mapping makes of one raw record."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def version(self) -> str | None: ...
+
+    @property
+    def changed_at(self) -> datetime | None: ...
+
+    @property
+    def values(self) -> Document: ...
+
+
+class InboundMapping(Protocol):
+    """Source shape to canonical shape."""
+
+    @property
+    def hash(self) -> str: ...
+
+    def run(self, records: Sequence[Raw]) -> Sequence[MappedRecord | NaveError]: ...
+
+
+class OutboundMapping(Protocol):
+    """Canonical shape to target shape."""
+
+    @property
+    def hash(self) -> str: ...
+
+    def run(self, documents: Sequence[Document]) -> Sequence[Document | NaveError]: ...
+
+
+@dataclass(frozen=True)
+class SourceFlow:
+    """One configured way in: `erp.customers`."""
+
+    name: str
+    system: str
+    rules: EntityRules
+    mapping: InboundMapping
+    open: Callable[[], Source] | None = None
+    """None where records come through a door."""
+    every: timedelta | None = None
+    schedule: str | None = None
+    """A cron expression, in `time_zone`."""
+    time_zone: str = "UTC"
+    watch: Path | None = None
+    """The folder whose changes are worth an early look."""
+    pending: Callable[[], bool] | None = None
+    """Whether something is there that is not yet ready to be read."""
+
+
+@dataclass(frozen=True)
+class SinkFlow:
+    """One configured way out: `crm.customers`."""
+
+    name: str
+    system: str
+    rules: EntityRules
+    mapping: OutboundMapping
+    open: Callable[[], Sink]
+    when: Callable[[Document], bool] | None = None
+    probe: Callable[[], AbstractContextManager[Probe]] | None = None
+    batch: int = 500
+    per_second: float | None = None
+    attempts: int = 12
+    """Tries of one record that its target answers with "later", before it is a dead letter."""
+    idempotent: bool = True
+    """Whether writing the same version twice has one effect; if not, a lost answer is never followed by a repeat."""
+
+
+@dataclass
+class Hub:
+    """Everything a step needs, handed in."""
+
+    name: str
+    folder: Path
+    store: Store
+    sources: Mapping[str, SourceFlow]
+    sinks: Mapping[str, SinkFlow]
+    entities: Mapping[str, EntityRules]
+    hints: Hints
+    clock: Clock = time.time
+    ids: Ids = field(default_factory=Ids)
+    settings: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,132 @@
+"""Landing: raw batches into the journal, one transaction each for readers, one for all who wait for the doors."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nave.core.errors import NaveError, RetryableError
+from nave.core.journal import Landed, land, prepare_landing
+from nave.core.protocols import Batch, Raw
+from nave.workers.flows import Hub, SourceFlow
+
+
+def land_batch(hub: Hub, flow: SourceFlow, batch: Batch) -> Landed:
+    """Land one batch of a source that is read, with its checkpoint."""
+    landing = prepare_landing(flow.name, flow.rules.type.name, batch, hub.ids)
+    with hub.store.write() as tx:
+        landed = land(tx, landing, hub.clock, hub.ids)
+    hub.hints.announce(["apply"])
+    return landed
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """Records of one sender, and where to tell it that they are safe."""
+
+    source: str
+    records: Sequence[Raw]
+    origin: Mapping[str, Any]
+    loop: asyncio.AbstractEventLoop
+    done: asyncio.Future[Landed]
+
+
+class GroupCommit:
+    """Lands what concurrent senders bring, all that wait at once in one commit; each is answered only after it."""
+
+    def __init__(self, hub: Hub, *, most_waiting: int = 10_000) -> None:
+        self._hub = hub
+        self._most_waiting = most_waiting
+        self._waiting: deque[_Request] = deque()
+        self._arrived = threading.Event()
+
+    @property
+    def waiting(self) -> int:
+        """Requests that are not yet safe."""
+        return len(self._waiting)
+
+    async def land(self, source: str, records: Sequence[Raw], origin: Mapping[str, Any]) -> Landed:
+        """Return once the records are safe; RetryableError when too many wait or the store cannot be written."""
+        if len(self._waiting) >= self._most_waiting:
+            raise RetryableError("NAVE-E004", after=1.0, waiting=len(self._waiting))
+        loop = asyncio.get_running_loop()
+        request = _Request(source, records, origin, loop, loop.create_future())
+        self._waiting.append(request)
+        self._arrived.set()
+        return await request.done
+
+    def run(self, stop: threading.Event) -> None:
+        """Commit groups until `stop` is set and nobody waits any more."""
+        while not (stop.is_set() and not self._waiting):
+            self._arrived.wait(0.5)
+            self._arrived.clear()
+            while group := self._next_group():
+                self._commit(group)
+
+    def _next_group(self) -> list[_Request]:
+        group: list[_Request] = []
+        total = 0
+        while self._waiting and total < 1000:
+            request = self._waiting.popleft()
+            group.append(request)
+            total += len(request.records)
+        return group
+
+    def _commit(self, group: list[_Request]) -> None:
+        by_source: dict[str, list[_Request]] = {}
+        for request in group:
+            by_source.setdefault(request.source, []).append(request)
+        try:
+            landed = self._write(by_source)
+        except Exception as error:
+            _answer(group, error=_as_retryable(error))
+            return
+        for source, requests in by_source.items():
+            _answer(requests, landed=landed[source])
+        self._hub.hints.announce(["apply"])
+
+    def _write(self, by_source: Mapping[str, Sequence[_Request]]) -> dict[str, Landed]:
+        hub = self._hub
+        landings = {
+            source: prepare_landing(source, hub.sources[source].rules.type.name, _batch(requests), hub.ids)
+            for source, requests in by_source.items()
+        }
+        with hub.store.write() as tx:
+            return {source: land(tx, landing, hub.clock, hub.ids) for source, landing in landings.items()}
+
+
+def _batch(requests: Sequence[_Request]) -> Batch:
+    """One batch of what several senders brought; each event keeps its own attributes."""
+    records = [record for request in requests for record in request.records]
+    events = [request.origin for request in requests for _ in request.records]
+    return Batch(records, [(number, None) for number in range(1, len(records) + 1)], _origin(events))
+
+
+def _origin(events: list[Mapping[str, Any]]) -> dict[str, Any]:
+    return {"unit": "event", "events": events} if any(events) else {"unit": "event"}
+
+
+def _as_retryable(error: Exception) -> NaveError:
+    return error if isinstance(error, NaveError) else RetryableError("NAVE-E001", reason=str(error))
+
+
+def _answer(requests: Iterable[_Request], *, landed: Landed | None = None, error: NaveError | None = None) -> None:
+    by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[Landed]]] = {}
+    for request in requests:
+        by_loop.setdefault(request.loop, []).append(request.done)
+    for loop, futures in by_loop.items():
+        loop.call_soon_threadsafe(_settle, futures, landed, error)
+
+
+def _settle(futures: Iterable[asyncio.Future[Landed]], landed: Landed | None, error: NaveError | None) -> None:
+    for future in futures:
+        if future.done():
+            continue
+        if error is not None:
+            future.set_exception(error)
+        elif landed is not None:
+            future.set_result(landed)
