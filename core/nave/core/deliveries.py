@@ -46,7 +46,7 @@ def retire(tx: Transaction, record_ids: Sequence[int], now: float) -> None:
     if not record_ids:
         return
     mine = tx.among(_d.record_id, record_ids)
-    tx.execute(sa.delete(t.delivery).where(mine, _d.acked_version == 0, _d.state != t.Due.LEASED))
+    tx.execute(sa.delete(t.delivery).where(mine, _d.present == 0, _d.state != t.Due.LEASED, _d.attempts == 0))
     held = sa.case((_d.state == t.Due.LEASED, _d.state), else_=int(t.Due.READY))
     tx.execute(
         sa.update(t.delivery)
@@ -100,6 +100,11 @@ class Claimed(NamedTuple):
     acked_version: int
     attempts: int
     remote_key: str | None
+    present: int
+    """1 while the target has the record."""
+
+
+_CLAIMED = (_d.record_id, _d.due_version, _d.acked_version, _d.attempts, _d.remote_key, _d.present)
 
 
 def claim(tx: Transaction, sink: str, lease: str, now: float, seconds: float, limit: int) -> list[Claimed]:
@@ -115,7 +120,7 @@ def claim(tx: Transaction, sink: str, lease: str, now: float, seconds: float, li
         sa.update(t.delivery)
         .where(_d.sink == sink, _d.record_id.in_(ready.scalar_subquery()))
         .values(state=int(t.Due.LEASED), lease=lease, lease_until=now + seconds)
-        .returning(_d.record_id, _d.due_version, _d.acked_version, _d.attempts, _d.remote_key)
+        .returning(*_CLAIMED)
     )
     return sorted(Claimed._make(row) for row in tx.execute(statement))
 
@@ -130,6 +135,8 @@ class Mark(NamedTuple):
     next_at: float = 0.0
     attempts: int = 0
     remote_key: str | None = None
+    present: bool | None = None
+    """Whether the target has the record from now on; None where that is as before."""
     waits_for: int | None = None
     error: str | None = None
     again: bool = False
@@ -137,6 +144,7 @@ class Mark(NamedTuple):
 
 
 _SETTLED = (t.Due.DELIVERED, t.Due.SKIPPED)
+_present = sa.func.coalesce(sa.bindparam("n_present", type_=sa.SmallInteger), _d.present)
 _acked = sa.func.coalesce(sa.bindparam("n_acked", type_=sa.Integer), _d.acked_version)
 
 
@@ -156,6 +164,7 @@ def mark(tx: Transaction, sink: str, lease: str, marks: Sequence[Mark], now: flo
             next_at=sa.case((newer, now), else_=sa.bindparam("n_next")),
             attempts=sa.bindparam("n_attempts"),
             remote_key=sa.func.coalesce(sa.bindparam("n_remote", type_=sa.String), _d.remote_key),
+            present=_present,
             waits_for=sa.bindparam("n_waits", type_=sa.BigInteger),
             error=sa.bindparam("n_error", type_=sa.Text),
             lease=None,
@@ -177,6 +186,7 @@ def _mark_row(one: Mark) -> dict[str, Any]:
         "n_next": one.next_at,
         "n_attempts": one.attempts,
         "n_remote": one.remote_key,
+        "n_present": None if one.present is None else int(one.present),
         "n_waits": one.waits_for,
         "n_error": one.error,
     }
@@ -198,10 +208,9 @@ def free_expired(tx: Transaction, now: float, safe_sinks: Iterable[str], *, all_
 
 def unknown(tx: Transaction, sink: str, limit: int) -> list[Claimed]:
     """Deliveries whose outcome nobody knows yet."""
-    columns = (_d.record_id, _d.due_version, _d.acked_version, _d.attempts, _d.remote_key)
     return [
         Claimed._make(row)
-        for row in tx.rows(sa.select(*columns).where(_d.sink == sink, _d.state == t.Due.UNKNOWN).limit(limit))
+        for row in tx.rows(sa.select(*_CLAIMED).where(_d.sink == sink, _d.state == t.Due.UNKNOWN).limit(limit))
     ]
 
 
@@ -215,19 +224,20 @@ def settle_unknown(tx: Transaction, sink: str, marks: Sequence[Mark], now: float
             acked_version=_acked,
             next_at=now,
             remote_key=sa.func.coalesce(sa.bindparam("n_remote", type_=sa.String), _d.remote_key),
+            present=_present,
             error=None,
             changed_at=now,
         )
     )
-    names = ("n_record", "n_state", "n_acked", "n_remote")
+    names = ("n_record", "n_state", "n_acked", "n_remote", "n_present")
     if marks:
         tx.execute(statement, [{name: _mark_row(one)[name] for name in names} for one in marks])
 
 
-def work_left(tx: Transaction, patience: int) -> int:
-    """Deliveries that are under way or will be tried soon: those that failed `patience` times no longer count."""
+def work_left(tx: Transaction, sinks: Iterable[str], patience: int) -> int:
+    """Deliveries to these sinks that are under way or will be tried soon: after `patience` failures they do not count."""
     busy = sa.or_(_d.state == t.Due.LEASED, sa.and_(_d.state == t.Due.READY, _d.attempts < patience))
-    return int(tx.rows(sa.select(sa.func.count()).select_from(t.delivery).where(busy))[0][0])
+    return int(tx.rows(sa.select(sa.func.count()).select_from(t.delivery).where(_d.sink.in_(list(sinks)), busy))[0][0])
 
 
 def sinks_ready(tx: Transaction, now: float) -> set[str]:

@@ -37,11 +37,12 @@ def take_in(tx: Transaction, intake: Intake, candidates: Sequence[Candidate]) ->
     latest, counts = _latest_of_batch(candidates)
     known = _known(tx, intake, list(latest))
     fresh = _sort_out(latest, known, counts)
-    _touch_versions(tx, intake, latest, known)
-    found = identify(tx, intake, fresh, known)
+    said = fresh | _touch(tx, intake, latest, known)
+    found = identify(tx, intake, said, known)
     _remember(tx, intake, fresh, found)
-    changed = _write_golden(tx, intake, found, fresh)
+    changed = _write_golden(tx, intake, found, said)
     sinks = _announce(tx, intake, changed)
+    sinks |= _wake_waiting(tx, intake, found, known)
     sinks |= references.arrived(tx, intake.entity, intake.system, [key for key in fresh if key not in known], intake.now)
     return Taken({journal_id: Counts(*numbers) for journal_id, numbers in counts.items()}, frozenset(sinks))
 
@@ -58,7 +59,7 @@ def _latest_of_batch(candidates: Iterable[Candidate]) -> tuple[dict[str, Candida
         other = latest.setdefault(candidate.key, candidate)
         if other is candidate:
             continue
-        older, newer = sorted((other, candidate), key=lambda one: (one.version, one.arrival, one.place))
+        older, newer = sorted((other, candidate), key=_age)
         latest[candidate.key] = newer
         counts[older.journal_id][_UNCHANGED if older.hash == newer.hash else _SUPERSEDED] += 1
     return latest, counts
@@ -66,10 +67,10 @@ def _latest_of_batch(candidates: Iterable[Candidate]) -> tuple[dict[str, Candida
 
 def _known(tx: Transaction, intake: Intake, keys: list[str]) -> dict[str, Known]:
     s = t.source_record.c
-    statement = sa.select(s.key, s.record_id, s.version, s.arrival, s.hash).where(
+    statement = sa.select(s.key, s.record_id, s.version, s.arrival, s.place, s.hash).where(
         s.entity == intake.entity, s.system == intake.system, tx.among(s.key, keys)
     )
-    return {row[0]: Known(row[1], row[2], row[3], bytes(row[4])) for row in tx.rows(statement)}
+    return {row[0]: Known(row[1], row[2], row[3], row[4], bytes(row[5])) for row in tx.rows(statement)}
 
 
 def _sort_out(latest: dict[str, Candidate], known: Mapping[str, Known], counts: _Tally) -> dict[str, Candidate]:
@@ -77,7 +78,7 @@ def _sort_out(latest: dict[str, Candidate], known: Mapping[str, Known], counts: 
     fresh: dict[str, Candidate] = {}
     for key, candidate in latest.items():
         before = known.get(key)
-        if before is None or (before.hash != candidate.hash and not _stale(candidate, before)):
+        if before is None or (before.hash != candidate.hash and _age(candidate) >= _age(before)):
             fresh[key] = candidate
             kind = _APPLIED
         else:
@@ -86,27 +87,64 @@ def _sort_out(latest: dict[str, Candidate], known: Mapping[str, Known], counts: 
     return fresh
 
 
-def _stale(candidate: Candidate, before: Known) -> bool:
-    return (candidate.version, candidate.arrival) < (before.version, before.arrival)
+def _age(one: Candidate | Known) -> tuple[str, int, int]:
+    """What makes one statement of a system about a key newer than another; rises with time."""
+    return one.version, one.arrival, one.place
 
 
-def _touch_versions(tx: Transaction, intake: Intake, latest: Mapping[str, Candidate], known: Mapping[str, Known]) -> None:
-    """An unchanged record with a newer version moves the version on, or a late older one could overwrite it."""
-    moved = [
-        {"k": key, "v": one.version, "c": one.changed_at, "a": one.arrival}
-        for key, one in latest.items()
-        if key in known and known[key].hash == one.hash and one.version > known[key].version
-    ]
+def _touch(
+    tx: Transaction, intake: Intake, latest: Mapping[str, Candidate], known: Mapping[str, Known]
+) -> dict[str, Candidate]:
+    """An unchanged record told again later moves its place in time on, or a late older one could overwrite it.
+
+    Returns those whose golden record must be merged again, because the newest of several contributions may win there.
+    """
+    again = {key: one for key, one in latest.items() if key in known and _age(one) > _age(known[key])}
+    again = {key: one for key, one in again.items() if known[key].hash == one.hash}
+    newer = {key: one for key, one in again.items() if one.version > known[key].version}
+    # Where the source gives no new version, a re-sync that changes nothing shall cost nothing, so it only counts while
+    # something older may still come.
+    moved = again if again.keys() > newer.keys() and _late_ones(tx, intake, again.values()) else newer
+    _move_on(tx, intake, [(one, key in newer) for key, one in moved.items()])
+    shared = _shared(tx, {known[key].record_id for key in newer})
+    return {key: one for key, one in newer.items() if known[key].record_id in shared}
+
+
+def _late_ones(tx: Transaction, intake: Intake, than: Iterable[Candidate]) -> bool:
+    """Whether anything that came before these may be applied after them: another batch, or a dead letter's replay."""
+    j, d = t.journal.c, t.dead_letter.c
+    before = sa.func.coalesce(j.arrival, j.id) < max(one.arrival for one in than)
+    batch = sa.exists().where(j.state == t.Journal.PENDING, before)
+    letter = sa.exists().where(d.state == t.Letter.OPEN, d.entity == intake.entity, d.stage == "apply")
+    return bool(tx.rows(sa.select(sa.or_(batch, letter)))[0][0])
+
+
+def _move_on(tx: Transaction, intake: Intake, moved: Sequence[tuple[Candidate, bool]]) -> None:
     if not moved:
         return
     s = t.source_record.c
     where = (s.entity == intake.entity, s.system == intake.system, s.key == sa.bindparam("k"))
-    tx.execute(
-        sa.update(t.source_record)
-        .where(*where)
-        .values(version=sa.bindparam("v"), changed_at=sa.bindparam("c"), arrival=sa.bindparam("a")),
-        moved,
-    )
+    values = {
+        "version": sa.bindparam("v"),
+        "changed_at": sa.func.coalesce(sa.bindparam("c", type_=sa.Float), s.changed_at),
+        "arrival": sa.bindparam("a"),
+        "place": sa.bindparam("p"),
+    }
+    rows = [
+        {"k": one.key, "v": one.version, "c": one.changed_at if newer else None, "a": one.arrival, "p": one.place}
+        for one, newer in moved
+    ]
+    tx.execute(sa.update(t.source_record).where(*where).values(values), rows)
+
+
+def _shared(tx: Transaction, record_ids: Iterable[int]) -> set[int]:
+    """Those golden records that several source records make up."""
+    s = t.source_record.c
+    numbers = list(record_ids)
+    if not numbers:
+        return set()
+    statement = sa.select(s.record_id).where(tx.among(s.record_id, numbers))
+    return {row[0] for row in tx.rows(statement.group_by(s.record_id).having(sa.func.count() > 1))}
 
 
 _SOURCE_COLUMNS = tuple(column.name for column in t.source_record.columns)
@@ -212,7 +250,9 @@ def _golden(cluster: Cluster, intake: Intake, found: Found, fresh: Mapping[str, 
     contributions = [found.members[node.system, node.key] for node in cluster.nodes]
     document = merge(contributions, intake.rules.survivorship)
     text = encode(document)
-    return _Golden(cluster.record_id, text, digest(text), journal_id, document)
+    # Who belongs together is part of what targets show, so a change of members alone is a new version too.
+    members = "".join(f"\n{node.system}\t{node.key}" for node in cluster.nodes) if len(cluster.nodes) > 1 else ""
+    return _Golden(cluster.record_id, text, digest(text + members), journal_id, document)
 
 
 def _current(tx: Transaction, record_ids: Sequence[int]) -> dict[int, tuple[int, bytes]]:
@@ -247,3 +287,9 @@ def _announce(tx: Transaction, intake: Intake, changed: _Changed) -> set[str]:
     deliveries.make_due(tx, intake.rules.sinks, changed.versions, waiting, intake.now)
     deliveries.retire(tx, list(changed.absorbed), intake.now)
     return set(intake.rules.sinks) if changed.versions or changed.absorbed else set()
+
+
+def _wake_waiting(tx: Transaction, intake: Intake, found: Found, known: Mapping[str, Known]) -> set[str]:
+    """Deliveries that waited for a record to be known in this system; one that is all new has nobody waiting for it."""
+    joined = [one.record_id for one in found.clusters if any(node.key not in known for node in one.nodes)]
+    return deliveries.wake_for(tx, joined, intake.now)

@@ -37,6 +37,9 @@ class Candidate(NamedTuple):
     journal_id: int
     arrival: int
     place: int
+    """Its number in what it came in: of two statements of one batch, the later one is the newer."""
+    index: int
+    """Where it stands in its batch."""
 
 
 class Counts(NamedTuple):
@@ -62,6 +65,7 @@ class Known(NamedTuple):
     record_id: int
     version: str
     arrival: int
+    place: int
     hash: bytes
 
 

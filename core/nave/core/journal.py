@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -52,8 +53,16 @@ def pack(records: Sequence[Raw], places: Sequence[Place]) -> bytes:
 
 def unpack(body: bytes) -> tuple[list[Raw], list[Place]]:
     """The records and places of a stored batch."""
-    records, places = _decoder.decode(zlib.decompress(body))
+    records, places = _decoded(zlib.decompress(body))
     return records, [(number, offset) for number, offset in places]
+
+
+def _decoded(text: str | bytes) -> Any:
+    """What the encoder wrote; it writes the NaN and the infinities of a database as such, which JSON does not know."""
+    try:
+        return _decoder.decode(text)
+    except msgspec.DecodeError:
+        return json.loads(text, parse_float=Decimal, parse_constant=Decimal)
 
 
 class Landing(NamedTuple):
@@ -146,10 +155,13 @@ class Claim:
             yield tx if self._mark(tx) else None
 
     def _mark(self, tx: Transaction) -> bool:
-        """Take the batches out of the queue; false when they were taken since they were read."""
+        """Take the batches out of the queue, all or none; false when one was taken since they were read."""
         wanted = [entry.id for entry in self.entries]
-        statement = sa.update(t.journal).where(tx.among(t.journal.c.id, wanted), t.journal.c.state == t.Journal.PENDING)
-        return tx.execute(statement.values(state=int(t.Journal.DONE))).rowcount == len(wanted)
+        ours = (tx.among(t.journal.c.id, wanted), t.journal.c.state == t.Journal.PENDING)
+        if len(tx.rows(sa.select(t.journal.c.id).where(*ours))) < len(wanted):
+            return False
+        tx.execute(sa.update(t.journal).where(*ours).values(state=int(t.Journal.DONE)))
+        return True
 
 
 @contextmanager
@@ -215,10 +227,11 @@ def load(tx: Transaction, journal_id: int) -> Entry | None:
     return _entry(rows[0]) if rows else None
 
 
-def pending(tx: Transaction) -> int:
-    """Records that wait to be applied."""
+def pending(tx: Transaction, sources: Iterable[str]) -> int:
+    """Records of these sources that wait to be applied; what a source left that is no longer there waits for its return."""
     waiting = sa.select(sa.func.coalesce(sa.func.sum(t.journal.c.count), 0))
-    return int(tx.rows(waiting.where(t.journal.c.state == t.Journal.PENDING))[0][0])
+    ours = (t.journal.c.state == t.Journal.PENDING, t.journal.c.source.in_(list(sources)))
+    return int(tx.rows(waiting.where(*ours))[0][0])
 
 
 def raw_text(record: Raw) -> str:
@@ -228,7 +241,7 @@ def raw_text(record: Raw) -> str:
 
 def raw_record(text: str) -> Raw:
     """The record behind `raw_text`."""
-    record: Raw = _decoder.decode(text)
+    record: Raw = _decoded(text)
     return record
 
 
@@ -237,13 +250,15 @@ class Again(NamedTuple):
 
     source: str
     arrival: int | None
+    landed_at: float
+    """When the record first came: what counts as its time where its system does not say."""
     origin: str
     """JSON, as the journal has it."""
     record: Raw
     place: Place
 
 
-def replay(tx: Transaction, again: Again, clock: Clock, ids: Ids) -> int:
+def replay(tx: Transaction, again: Again, ids: Ids) -> int:
     """Queue one record again; returns the journal's number for it."""
     row = {
         "source": again.source,
@@ -251,7 +266,7 @@ def replay(tx: Transaction, again: Again, clock: Clock, ids: Ids) -> int:
         "origin": again.origin,
         "count": 1,
         "trace": id_text(ids.take()[0]),
-        "landed_at": clock(),
+        "landed_at": again.landed_at,
         "received": 0,
     }
     return _insert_row(tx, row, pack([again.record], [again.place]))

@@ -33,12 +33,17 @@ def _plain(number: Decimal) -> Decimal:
     _, digits, exponent = number.as_tuple()
     if len(digits) > _MOST_DIGITS or not isinstance(exponent, int) or not -_MOST_DIGITS <= exponent <= _MOST_DIGITS:
         raise ValueError(f"a number has at most {_MOST_DIGITS} digits")
-    return number.quantize(Decimal(1)) if exponent > 0 else number
+    if not number:
+        number = number.copy_abs()
+    return Decimal(int(number)) if exponent > 0 else number
 
 
 def _utc(moment: datetime) -> datetime:
     """One spelling per instant, whatever zone it was told in."""
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("a moment lies within the years 1 to 9999 of UTC") from error
 
 
 Number = Annotated[Decimal, AfterValidator(_plain)]

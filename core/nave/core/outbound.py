@@ -23,6 +23,7 @@ class Ready(NamedTuple):
     version: int
     document: Document
     retired: bool
+    """It became part of another record."""
 
 
 class Outlook(NamedTuple):
@@ -42,11 +43,15 @@ def look_out(tx: Transaction, entity: EntityType, claimed: Sequence[Claimed], *,
     if entity.refs:
         _expand_links(tx, entity, documents)
     _add_identity(tx, documents, rows)
-    ready = [
-        Ready(number, rows[number].version, document, rows[number].merged_into is not None)
-        for number, document in documents.items()
-    ]
+    due = {one.record_id: one.due_version for one in claimed}
+    ready = [_ready(rows[number], document, due[number]) for number, document in documents.items()]
     return Outlook(ready, frozenset(waiting))
+
+
+def _ready(row: Any, document: Document, due: int) -> Ready:
+    """A record that became part of another has no new version of its own: it goes out as the one that is due."""
+    gone = row.merged_into is not None
+    return Ready(row.id, due if gone else row.version, document, gone)
 
 
 def _documents(tx: Transaction, claimed: Sequence[Claimed], *, every_version: bool) -> dict[int, Any]:
@@ -88,17 +93,10 @@ def _codes(tx: Transaction, record_ids: Iterable[int]) -> dict[int | None, str |
 
 
 def keys_of(tx: Transaction, record_ids: Iterable[int]) -> dict[int | None, dict[str, str]]:
-    """The crosswalk of golden records: system -> the key it knows the record by, the lowest where it has several.
-
-    A key that a target gave back counts as its system's, where the system has not told us one itself.
-    """
-    numbers = list(record_ids)
+    """The crosswalk of golden records: system -> the key it knows the record by, the lowest where it has several."""
     found: dict[int | None, dict[str, str]] = defaultdict(dict)
-    d, s = t.delivery.c, t.source_record.c
-    given = sa.select(d.record_id, d.sink, d.remote_key).where(tx.among(d.record_id, numbers), d.remote_key.is_not(None))
-    for number, sink, key in tx.rows(given):
-        found[number][sink.split(".")[0]] = key
-    told = sa.select(s.record_id, s.system, s.key).where(tx.among(s.record_id, numbers)).order_by(s.key.desc())
+    s = t.source_record.c
+    told = sa.select(s.record_id, s.system, s.key).where(tx.among(s.record_id, record_ids)).order_by(s.key.desc())
     for number, system, key in tx.rows(told):
         found[number][system] = key
     return found

@@ -34,22 +34,22 @@ def replay(tx: Transaction, letter: Any, actor: Actor) -> bool:
     if letter.stage == "apply":
         again = journal.Again(
             letter.flow,
-            _arrival(tx, letter.journal_id),
+            *_place_in_time(tx, letter),
             letter.origin,
             journal.raw_record(letter.raw),
             (letter.place or 0, letter.offset),
         )
-        journal.replay(tx, again, actor.clock, actor.ids)
+        journal.replay(tx, again, actor.ids)
     else:
         _send_again(tx, letter, actor.clock())
     settle(tx, [letter], t.Letter.REPLAYED, actor)
     return True
 
 
-def _arrival(tx: Transaction, journal_id: int | None) -> int | None:
+def _place_in_time(tx: Transaction, letter: Any) -> tuple[int | None, float]:
     j = t.journal.c
-    rows = tx.rows(sa.select(sa.func.coalesce(j.arrival, j.id)).where(j.id == journal_id))
-    return rows[0][0] if rows else journal_id
+    rows = tx.rows(sa.select(sa.func.coalesce(j.arrival, j.id), j.landed_at).where(j.id == letter.journal_id))
+    return (rows[0][0], rows[0][1]) if rows else (letter.journal_id, letter.at)
 
 
 def _send_again(tx: Transaction, letter: Any, now: float) -> None:

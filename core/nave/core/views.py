@@ -254,9 +254,10 @@ def why(tx: Transaction, rules: EntityRules, record_id: int) -> tuple[list[Linea
     return lineage([one.contribution for one in told.values()], rules.survivorship), told
 
 
-def _place(tx: Transaction, journal_id: int, index: int) -> tuple[int, int | None] | None:
+def _place(tx: Transaction, journal_id: int, number: int) -> tuple[int, int | None]:
+    """The place with its byte offset, while the batch is kept."""
     entry = journal.load(tx, journal_id)
-    return entry.places[index] if entry and index < len(entry.places) else None
+    return next((place for place in entry.places if place[0] == number), (number, None)) if entry else (number, None)
 
 
 class Step(NamedTuple):
@@ -282,8 +283,7 @@ def _landings(tx: Transaction, keys: Sequence[Key]) -> Iterable[Step]:
     for row in rows:
         key = wanted[row.id]
         origin = {name: value for name, value in msgspec.json.decode(row.origin).items() if name != "events"}
-        place = _place(tx, row.id, key.place)
-        where = {**origin, "place": place[0] if place else None, "key": key.key, "trace": row.trace}
+        where = {**origin, "place": key.place, "key": key.key, "trace": row.trace}
         yield Step(row.landed_at, "landed", key.source, where)
         if row.applied_at:
             yield Step(row.applied_at, "applied", key.source, {"mapping": row.mapping})

@@ -40,7 +40,8 @@ class Transaction:
     def insert(self, table: sa.Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
         """Insert many rows that are known to be new."""
         if rows:
-            self._dialect.insert(self._connection, table, columns, rows)
+            with _driver_errors(self._connection):
+                self._dialect.insert(self._connection, table, columns, rows)
 
     def upsert(
         self,
@@ -54,7 +55,8 @@ class Transaction:
         `rules` are (column, SQL) pairs for columns whose new value depends on the old one.
         """
         if rows:
-            self._dialect.upsert(self._connection, table, columns, rows, tuple(rules))
+            with _driver_errors(self._connection):
+                self._dialect.upsert(self._connection, table, columns, rows, tuple(rules))
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -84,7 +86,8 @@ class Store:
     def write(self, *, durable: bool = True) -> Iterator[Transaction]:
         """A transaction that writes. What is not `durable` may be forgotten at a power loss, never torn: for leases."""
         with self._turn, translating(), self._writer.connect() as connection:
-            bulk.dialect(connection).durability(connection, durable)
+            with _driver_errors(connection):
+                bulk.dialect(connection).durability(connection, durable)
             with connection.begin():
                 bulk.dialect(connection).begun(connection, durable)
                 yield Transaction(connection)
@@ -103,8 +106,8 @@ class Store:
 
 def open_store(url: str, folder: Path | None = None) -> Store:
     """Open the store at `url` (SQLite paths are relative to `folder`), creating or upgrading its tables."""
-    parsed = sa.make_url(url)
     with translating():
+        parsed = sa.make_url(url)
         store = _embedded(parsed, folder) if parsed.get_backend_name() == "sqlite" else _served(parsed)
         with store._turn, store._writer.connect() as connection:
             upgrade(connection)
@@ -152,7 +155,18 @@ def _served(url: sa.URL) -> Store:
     engine = sa.create_engine(
         url.set(drivername="postgresql+psycopg"), pool_size=8, max_overflow=24, pool_pre_ping=True, hide_parameters=True
     )
-    return Store(engine, engine)
+    # One snapshot for all statements of a view: books that are added up while others write still balance.
+    return Store(engine, engine.execution_options(isolation_level="REPEATABLE READ"))
+
+
+@contextmanager
+def _driver_errors(connection: sa.Connection) -> Iterator[None]:
+    """What bulk statements raise comes from the driver itself, unseen by SQLAlchemy: what may pass by itself is retryable."""
+    driver: Any = connection.dialect.dbapi
+    try:
+        yield
+    except driver.OperationalError as error:
+        raise RetryableError("NAVE-E001", reason=str(error)) from error
 
 
 @contextmanager

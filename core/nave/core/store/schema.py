@@ -104,7 +104,7 @@ source_record = Table(
     Column("hash", LargeBinary, nullable=False),
     Column("doc", Text, nullable=False),
     Column("journal_id", BigInteger, nullable=False),
-    Column("place", Integer, nullable=False),
+    Column("place", Integer, nullable=False, comment="its number in what it came in: line, element, row, event"),
 )
 Index("source_record_of", source_record.c.record_id)
 
@@ -178,6 +178,7 @@ delivery = Table(
     Column("lease_until", Float),
     Column("waits_for", BigInteger, comment="the golden record whose key in the sink's system must come first"),
     Column("remote_key", String),
+    Column("present", SmallInteger, nullable=False, server_default="0", comment="1 while the target has the record"),
     Column("error", Text),
     Column("changed_at", Float, nullable=False),
     sqlite_with_rowid=False,
@@ -220,6 +221,7 @@ dead_letter = Table(
     Column("settled_at", Float),
 )
 Index("dead_letter_flow", dead_letter.c.flow, dead_letter.c.state)
+Index("dead_letter_open", dead_letter.c.entity, sqlite_where=text("state = 0"), postgresql_where=text("state = 0"))
 
 audit = Table(
     "audit",

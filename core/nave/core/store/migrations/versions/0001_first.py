@@ -49,6 +49,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("dead_letter_flow", "dead_letter", ["flow", "state"], unique=False)
+    op.create_index(
+        "dead_letter_open",
+        "dead_letter",
+        ["entity"],
+        unique=False,
+        sqlite_where=sa.text("state = 0"),
+        postgresql_where=sa.text("state = 0"),
+    )
     op.create_table(
         "delivery",
         sa.Column("sink", sa.String(), nullable=False),
@@ -67,6 +75,9 @@ def upgrade() -> None:
             comment="the golden record whose key in the sink's system must come first",
         ),
         sa.Column("remote_key", sa.String(), nullable=True),
+        sa.Column(
+            "present", sa.SmallInteger(), server_default="0", nullable=False, comment="1 while the target has the record"
+        ),
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("changed_at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("sink", "record_id"),
@@ -201,7 +212,9 @@ def upgrade() -> None:
         sa.Column("hash", sa.LargeBinary(), nullable=False),
         sa.Column("doc", sa.Text(), nullable=False),
         sa.Column("journal_id", sa.BigInteger(), nullable=False),
-        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column(
+            "place", sa.Integer(), nullable=False, comment="its number in what it came in: line, element, row, event"
+        ),
         sa.PrimaryKeyConstraint("entity", "system", "key"),
     )
     op.create_index("source_record_of", "source_record", ["record_id"], unique=False)
@@ -239,6 +252,9 @@ def downgrade() -> None:
         postgresql_where=sa.text("state IN (1, 2)"),
     )
     op.drop_table("delivery")
+    op.drop_index(
+        "dead_letter_open", table_name="dead_letter", sqlite_where=sa.text("state = 0"), postgresql_where=sa.text("state = 0")
+    )
     op.drop_index("dead_letter_flow", table_name="dead_letter")
     op.drop_table("dead_letter")
     op.drop_table("checkpoint")

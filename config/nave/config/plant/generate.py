@@ -1,0 +1,46 @@
+"""Makes the example plant, a function of size and seed: what its five systems hold, with the dirt, and the truth."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from nave.config.plant.crm_events import write_crm_events
+from nave.config.plant.drop import SECOND_WAVE
+from nave.config.plant.erp_database import write_erp_database
+from nave.config.plant.erp_files import write_erp_files
+from nave.config.plant.hr_files import write_hr_files
+from nave.config.plant.nc_files import write_nc_files
+from nave.config.plant.pdm_files import write_pdm_files
+from nave.config.plant.sayings import say_all
+from nave.config.plant.truth import PlantTruth, TruthWriter
+from nave.config.plant.world import build
+
+TRUTH = "data/truth"
+_WRITERS = (write_erp_database, write_erp_files, write_nc_files, write_pdm_files, write_hr_files, write_crm_events)
+
+
+def generate(folder: Path, *, size: int, seed: int) -> PlantTruth:
+    """Write the plant of `size` customers into a hub folder: `data/`, `drop/`, and the truth in `data/truth/`.
+
+    The same size and seed give the same bytes, whenever and wherever. What a run before left in `data/` and `drop/` is
+    removed first. ValueError when the size is outside 50..900,000.
+    """
+    world = build(size, seed)
+    for part in ("data", "drop"):
+        shutil.rmtree(folder / part, ignore_errors=True)
+    with TruthWriter(folder / TRUTH) as truth:
+        say_all(world, truth)
+        for write in _WRITERS:
+            write(folder, world, truth)
+        return truth.finish()
+
+
+def drop_again(folder: Path) -> int:
+    """Let the files come that come twice under the same name; returns how many. Nothing may change because of them."""
+    found = sorted(path for path in (folder / SECOND_WAVE).rglob("*") if path.is_file())
+    for path in found:
+        place = folder / "drop" / path.relative_to(folder / SECOND_WAVE)
+        shutil.copy2(path, place.with_suffix(".part"))
+        place.with_suffix(".part").rename(place)
+    return len(found)

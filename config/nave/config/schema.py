@@ -1,0 +1,257 @@
+"""The shape of a hub's own files, as documented pydantic models: `hub.yaml`, a system, an entity's rules.
+
+What a connector adds to a connection, a source or a sink is described by the connector's own models; the keys here
+are the ones that mean the same for all of them.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from nave.core.units import Duration, Rate, Size
+
+_NAME = r"^[a-z][a-z0-9_-]{0,62}$"
+_FIELD_NAME = r"^[a-z][a-z0-9_]{0,62}$"
+_RESERVED = frozenset({"nave", "hub", "all"})
+_RESERVED_FIELDS = frozenset({"id", "version", "keys", "systems", "default"})
+RULES = ("most_recent", "longest", "union")
+
+
+def is_name(text: str) -> bool:
+    """Whether something in a hub can be called this."""
+    return re.fullmatch(_NAME, text, re.ASCII) is not None and text not in _RESERVED
+
+
+def _called(pattern: str, reserved: frozenset[str]) -> PlainValidator:
+    def check(value: Any) -> str:
+        if not isinstance(value, str) or not re.fullmatch(pattern, value, re.ASCII):
+            raise PydanticCustomError("name_form", "expected a name of small letters, digits, - and _")
+        if value in reserved:
+            raise PydanticCustomError("name_reserved", "this name is reserved")
+        return value
+
+    return PlainValidator(check)
+
+
+def _later(value: Any) -> Any:
+    raise PydanticCustomError("not_available", "not available in this version")
+
+
+def _time_zone(value: str) -> str:
+    try:
+        return ZoneInfo(value).key
+    except (ZoneInfoNotFoundError, ValueError, TypeError, OSError) as error:
+        raise PydanticCustomError("time_zone", "not a time zone") from error
+
+
+def _cron(value: str) -> str:
+    from cronsim import CronSim, CronSimError
+
+    try:
+        next(CronSim(value, datetime(2026, 1, 1, tzinfo=UTC)))
+    except (CronSimError, StopIteration) as error:
+        raise PydanticCustomError("cron", "not a cron expression") from error
+    return value
+
+
+def _url(*schemes: str) -> AfterValidator:
+    def check(value: str) -> str:
+        scheme = value.partition("://")[0].partition("+")[0]
+        if "://" not in value or scheme not in schemes:
+            raise PydanticCustomError("url_scheme", "unknown kind of URL", {"allowed": ", ".join(schemes)})
+        return value
+
+    return AfterValidator(check)
+
+
+def _listen(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or int(port) > 65_535:
+        raise PydanticCustomError("listen_form", "expected host:port")
+    return value
+
+
+def _in_both_languages(value: Any) -> Any:
+    return {"en": value, "zh": value} if isinstance(value, str) else value
+
+
+def _rule(value: Any) -> Any:
+    if (isinstance(value, list) and value) or value in RULES:
+        return value
+    raise PydanticCustomError("survivorship_rule", "not a rule", {"allowed": ", ".join(RULES)})
+
+
+def _key_fields(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Name = Annotated[str, _called(_NAME, _RESERVED), WithJsonSchema({"type": "string", "pattern": _NAME})]
+"""What something is called in this hub: small letters, digits, `-` and `_`, a letter first, at most 63."""
+FieldName = Annotated[
+    str, _called(_FIELD_NAME, _RESERVED_FIELDS), WithJsonSchema({"type": "string", "pattern": _FIELD_NAME})
+]
+"""A field of an entity: no `-`, so that expressions can name it."""
+Later = Annotated[Any, BeforeValidator(_later), WithJsonSchema({"not": {}})]
+"""A key that the design knows and this version does not: refused, never silently ignored."""
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
+Cron = Annotated[str, AfterValidator(_cron)]
+Rule = Annotated[
+    Literal["most_recent", "longest", "union"] | tuple[str, ...],
+    BeforeValidator(_rule, json_schema_input_type=Literal["most_recent", "longest", "union"] | tuple[str, ...]),
+]
+"""How one value is chosen among what the systems say; a list names the trusted systems, most trusted first."""
+KeyFields = Annotated[tuple[str, ...], BeforeValidator(_key_fields, json_schema_input_type=str | tuple[str, ...])]
+
+
+class FileModel(BaseModel):
+    """A part of a hub file: unknown keys are refused, values are never shown by pydantic itself."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, regex_engine="rust-regex")
+
+
+class Texts(FileModel):
+    """A text for people, by language."""
+
+    en: str | None = Field(default=None, description="English")
+    zh: str | None = Field(default=None, description="Chinese")
+
+
+Title = Annotated[Texts, BeforeValidator(_in_both_languages, json_schema_input_type=str | Texts)]
+
+
+class HttpFile(FileModel):
+    """The door for events."""
+
+    listen: Annotated[str, AfterValidator(_listen)] = Field(
+        default="127.0.0.1:8080", description="Address and port; reachable from this machine only unless changed"
+    )
+    max_body: Size = Field(default=16 * 2**20, description="Largest request that is read")
+    max_waiting: int = Field(
+        default=10_000, ge=1, le=1_000_000, description="Events that may wait to be landed before senders are told 503"
+    )
+
+
+class RetentionFile(FileModel):
+    """How long the hub keeps what it could do without."""
+
+    journal: Duration = Field(default=timedelta(days=90), description="Landed batches, raw")
+
+
+class LimitsFile(FileModel):
+    """Bounds that protect the hub."""
+
+    attempts: int = Field(default=12, ge=1, le=1000, description="Tries of one delivery before it is a dead letter")
+
+
+class HubFile(FileModel):
+    """`hub.yaml`: the hub itself."""
+
+    hub: Name = Field(description="The name of this hub; part of the type and source of the events it sends")
+    title: Title = Field(default=Texts(), description="What people call it")
+    store: Annotated[str, _url("sqlite", "postgresql")] = Field(
+        default="sqlite:///nave.db", description="Database of the hub; a relative SQLite path starts at the hub's folder"
+    )
+    broker: Annotated[str, _url("memory", "amqp", "amqps")] = Field(
+        default="memory://", description="Carries hints between workers; nothing depends on it for being right"
+    )
+    http: HttpFile = Field(default=HttpFile(), description="The door for events")
+    languages: tuple[Literal["en", "zh"], ...] = Field(
+        default=("en", "zh"), min_length=1, description="Languages of texts for people, the first one preferred"
+    )
+    retention: RetentionFile = Field(default=RetentionFile(), description="How long things are kept")
+    limits: LimitsFile = Field(default=LimitsFile(), description="Bounds that protect the hub")
+
+
+class ConnectionFile(FileModel):
+    """One way to reach a system; the connector's own options stand beside `type`."""
+
+    type: str = Field(description="Name of an installed connector")
+
+
+class SourceFile(FileModel):
+    """One stream of records in; the connector's own options stand beside these."""
+
+    entity: str = Field(description="Canonical entity of the records")
+    from_: str = Field(alias="from", description="Connection of this system")
+    mapping: str = Field(description="Mapping file, without `mappings/` and `.yaml`")
+    every: Duration | None = Field(default=None, description="Read this often")
+    schedule: Cron | None = Field(default=None, description="Read at these times (cron), in the system's time zone")
+    batch: int = Field(default=1000, ge=1, le=1000, description="Records that land together")
+    expect: Later = Field(default=None, description="Not available in this version")
+
+
+class SinkLimitsFile(FileModel):
+    """How much a target can take."""
+
+    rate: Rate | None = Field(default=None, description="At most this many records in a time")
+    concurrency: int = Field(default=4, ge=1, le=256, description="Writes at the same time")
+    timeout: Duration = Field(default=timedelta(seconds=30), description="Longest wait for one answer")
+    batch: int = Field(default=1000, ge=1, le=1000, description="Records in one write")
+
+
+class SinkFile(FileModel):
+    """One stream of records out; the connector's own options stand beside these."""
+
+    entity: str = Field(description="Canonical entity of the records")
+    to: str = Field(description="Connection of this system")
+    mapping: str = Field(description="Mapping file, without `mappings/` and `.yaml`")
+    when: str | None = Field(default=None, description="Condition on the golden record; others are not delivered")
+    limits: SinkLimitsFile = Field(default=SinkLimitsFile(), description="How much the target can take")
+
+
+class SystemFile(FileModel):
+    """`systems/NAME.yaml`: one outside system, how to reach it, what comes from it, what goes to it."""
+
+    system: Name = Field(description="The system's name; the file's name says the same")
+    title: Title = Field(default=Texts(), description="What people call it")
+    time_zone: TimeZone = Field(default="UTC", description="IANA zone of its times that carry none, such as Asia/Shanghai")
+    connections: dict[Name, dict[str, Any]] = Field(default={}, description="Ways to reach it, by name")
+    sources: dict[Name, dict[str, Any]] = Field(default={}, description="What comes from it, by name")
+    sinks: dict[Name, dict[str, Any]] = Field(default={}, description="What goes to it, by name")
+
+
+class FieldFile(FileModel):
+    """One field of an entity."""
+
+    type: Any = Field(description="A type's name, {ref: entity}, {list: type} or {object: {name: field}}")
+    required: bool = Field(default=False, description="Whether a record is refused without it")
+    description: str = Field(default="", description="What it holds")
+    sensitive: bool = Field(default=False, description="Masked wherever people see it")
+
+
+class ExtendFile(FileModel):
+    """What a hub adds to an entity that ships with Nave."""
+
+    fields: dict[FieldName, FieldFile] = Field(default={}, description="Fields of this company's own")
+
+
+class IdentityFile(FileModel):
+    """What makes two records of different systems the same thing."""
+
+    exact: tuple[KeyFields, ...] = Field(
+        default=(), description="Fields, or lists of fields, that link when all of them are equal"
+    )
+    scored: Later = Field(default=None, description="Not available in this version")
+
+
+class EntityFile(FileModel):
+    """`entities/NAME.yaml`: how this company identifies and merges an entity, and what it adds to it."""
+
+    entity: Name = Field(description="The entity's name; the file's name says the same")
+    title: Title = Field(default=Texts(), description="What people call it")
+    extend: ExtendFile = Field(default=ExtendFile(), description="Additions to an entity that ships with Nave")
+    fields: dict[FieldName, FieldFile] = Field(default={}, description="All fields of an entity of this company's own")
+    identity: IdentityFile = Field(default=IdentityFile(), description="What makes two records the same thing")
+    survivorship: dict[str, Rule] = Field(
+        default={}, description="Which value wins, by field; `default` is for fields that are not named"
+    )
+    deliver: Literal["latest", "every_version"] = Field(
+        default="latest", description="Whether a sink gets every version or only the newest"
+    )
+    brakes: Later = Field(default=None, description="Not available in this version")
