@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 import structlog
@@ -57,26 +58,49 @@ class _Prepared:
 def _prepare(flow: SourceFlow, entries: Sequence[Entry]) -> _Prepared:
     prepared = _Prepared([], [])
     for entry in entries:
-        _prepare_entry(flow, entry, prepared)
+        whole = range(len(entry.records))
+        try:
+            done = _prepare_entry(flow, entry, whole)
+        except Exception as error:
+            _log.warning("batch.split", source=flow.name, reason=str(error))
+            done = _prepare_singly(flow, entry, whole)
+        prepared.candidates += done.candidates
+        prepared.dead += done.dead
     return prepared
 
 
-def _prepare_entry(flow: SourceFlow, entry: Entry, into: _Prepared) -> None:
-    mapped = flow.mapping.run(entry.records)
-    good = [(place, one) for place, one in enumerate(mapped) if not isinstance(one, NaveError)]
-    into.dead += [_dead(flow, entry, place, "", one) for place, one in enumerate(mapped) if isinstance(one, NaveError)]
+def _prepare_singly(flow: SourceFlow, entry: Entry, places: Sequence[int]) -> _Prepared:
+    """One by one, after something nobody thought of: only the culprit stays behind, with its traceback."""
+    prepared = _Prepared([], [])
+    for place in places:
+        try:
+            done = _prepare_entry(flow, entry, [place])
+        except Exception as error:
+            prepared.dead.append(_dead(flow, entry, place, "", error))
+            continue
+        prepared.candidates += done.candidates
+        prepared.dead += done.dead
+    return prepared
+
+
+def _prepare_entry(flow: SourceFlow, entry: Entry, places: Sequence[int]) -> _Prepared:
+    mapped = list(zip(places, flow.mapping.run([entry.records[place] for place in places]), strict=True))
+    good = [(place, one) for place, one in mapped if not isinstance(one, NaveError)]
+    done = _Prepared([], [_dead(flow, entry, place, "", one) for place, one in mapped if isinstance(one, NaveError)])
     documents = flow.rules.type.validate([one.values for _, one in good])
     for (place, one), document in zip(good, documents, strict=True):
         if isinstance(document, NaveError):
-            into.dead.append(_dead(flow, entry, place, one.key, document))
+            done.dead.append(_dead(flow, entry, place, one.key, document))
         else:
-            into.candidates.append(_candidate(entry, place, one, encode(document), document))
+            done.candidates.append(_candidate(entry, place, one, encode(document), document))
+    return done
 
 
 def _candidate(entry: Entry, place: int, one: MappedRecord, text: str, document: dict[str, object]) -> Candidate:
     changed_at = one.changed_at.timestamp() if one.changed_at else entry.landed_at
     version = one.version or ""
-    return Candidate(one.key, version, changed_at, digest(text), text, document, entry.id, entry.arrival, place)
+    number = entry.places[place][0]
+    return Candidate(one.key, version, changed_at, digest(text), text, document, entry.id, entry.arrival, number, place)
 
 
 def _dead(flow: SourceFlow, entry: Entry, place: int, key: str, error: BaseException) -> Dead:
@@ -85,12 +109,18 @@ def _dead(flow: SourceFlow, entry: Entry, place: int, key: str, error: BaseExcep
         flow=flow.name,
         entity=flow.rules.type.name,
         key=key,
-        origin=entry.origin,
+        origin=_origin(entry, place),
         raw=raw_text(entry.records[place]),
         error=error,
         place=entry.places[place],
         journal_id=entry.id,
     )
+
+
+def _origin(entry: Entry, place: int) -> Mapping[str, Any]:
+    """Where one record came from: of events that landed together, only its own."""
+    events = entry.origin.get("events")
+    return {**entry.origin, "events": [events[place]]} if events else entry.origin
 
 
 def _commit(hub: Hub, flow: SourceFlow, claim: Claim, prepared: _Prepared) -> tuple[Applied, frozenset[str]]:
@@ -130,7 +160,7 @@ def _one_by_one(intake: Intake, flow: SourceFlow, entries: Sequence[Entry], prep
             raise
         except Exception as error:
             entry = by_id[candidate.journal_id]
-            prepared.dead.append(_dead(flow, entry, candidate.place, candidate.key, error))
+            prepared.dead.append(_dead(flow, entry, candidate.nth, candidate.key, error))
             continue
         before = counts.get(candidate.journal_id, Counts())
         one = taken.counts[candidate.journal_id]

@@ -144,6 +144,8 @@ def build_hub(config: HubConfig, compiled: Compilation, *, deaf: bool = False) -
         sinks={name: _sink(config, one, rules, compiled) for name, one in sinks.items()},
         entities=rules,
         hints=Hints(config.broker, deaf=deaf),
+        keep_days=config.retention.journal.total_seconds() / 86_400,
+        max_waiting=config.http.max_waiting,
     )
 
 
@@ -186,7 +188,7 @@ def _sink(config: HubConfig, sink: SinkConfig, rules: Mapping[str, EntityRules],
         mapping=compiled.outbound[sink.name],
         open=partial(spec.sink, *arguments),
         when=compiled.conditions.get(sink.name),
-        probe=partial(spec.probe, *arguments) if spec.probe else None,
+        probe=partial(spec.probe, *arguments) if spec.probe and getattr(sink.options, "probe", None) else None,
         batch=sink.limits.batch,
         per_second=sink.limits.rate.per_second if sink.limits.rate else None,
         attempts=config.limits.attempts,

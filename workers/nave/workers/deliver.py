@@ -14,7 +14,7 @@ from nave.core import deliveries
 from nave.core.clock import id_text
 from nave.core.dead import Dead, bury
 from nave.core.deliveries import Claimed, Mark
-from nave.core.entities import Document, encode
+from nave.core.entities import encode
 from nave.core.errors import NaveError, RetryableError, UnknownOutcome, Verdict, WaitingError, verdict
 from nave.core.outbound import Outlook, Ready, look_out
 from nave.core.protocols import Outbound, Outcome, Probe, Receipt, Sink
@@ -71,11 +71,11 @@ def _work(hub: Hub, flow: SinkFlow, sink: Sink, claimed: Sequence[Claimed]) -> t
     by_id = {one.record_id: one for one in claimed}
     results = _held_back(flow, by_id, outlook)
     outbound: list[Outbound] = []
-    for ready, shape in _mapped(flow, outlook.ready):
+    for ready, shape in _mapped(flow, outlook.ready, by_id):
         if isinstance(shape, Outbound):
             outbound.append(shape)
         else:
-            results.append(_unmapped(hub, flow, by_id[ready.record_id], ready, shape))
+            results.append(_unmapped(flow, by_id[ready.record_id], ready, shape))
     written, pause = _write(hub, flow, sink, outbound, by_id)
     return results + written, pause
 
@@ -88,52 +88,50 @@ def _held_back(flow: SinkFlow, by_id: Mapping[int, Claimed], outlook: Outlook) -
     return waiting + gone
 
 
-def _mapped(flow: SinkFlow, ready: Sequence[Ready]) -> list[tuple[Ready, Outbound | NaveError | None]]:
-    """Each record with its outbound shape, the error, or None where the sink does not want it."""
+def _mapped(
+    flow: SinkFlow, ready: Sequence[Ready], by_id: Mapping[int, Claimed]
+) -> list[tuple[Ready, Outbound | NaveError | None]]:
+    """Each record with its outbound shape, the error, or None where the sink does not want it and does not have it."""
     wanted: list[Ready] = []
     found: list[tuple[Ready, Outbound | NaveError | None]] = []
     for one in ready:
-        answer = _wants(flow, one.document)
+        answer = _wants(flow, one)
         if isinstance(answer, NaveError):
             found.append((one, answer))
         elif answer:
             wanted.append(one)
+        elif by_id[one.record_id].present:
+            wanted.append(one._replace(retired=True))
         else:
             found.append((one, None))
     shapes = flow.mapping.run([one.document for one in wanted])
-    found += [(one, _outbound(one, shape)) for one, shape in zip(wanted, shapes, strict=True)]
+    found += [
+        (
+            one,
+            shape
+            if isinstance(shape, NaveError)
+            else Outbound(id_text(one.record_id), one.version, shape, None, one.retired),
+        )
+        for one, shape in zip(wanted, shapes, strict=True)
+    ]
     return found
 
 
-def _wants(flow: SinkFlow, document: Document) -> bool | NaveError:
-    if flow.when is None:
-        return True
+def _wants(flow: SinkFlow, ready: Ready) -> bool | NaveError:
+    if flow.when is None or ready.retired:
+        return not ready.retired
     try:
-        return flow.when(document)
+        return flow.when(ready.document)
     except NaveError as error:
         return error
 
 
-def _outbound(ready: Ready, shape: Document | NaveError) -> Outbound | NaveError:
-    if isinstance(shape, NaveError):
-        return shape
-    return Outbound(id_text(ready.record_id), ready.version, shape, retired=ready.retired)
-
-
-def _unmapped(hub: Hub, flow: SinkFlow, claimed: Claimed, ready: Ready, error: object) -> _Result:
+def _unmapped(flow: SinkFlow, claimed: Claimed, ready: Ready, error: NaveError | None) -> _Result:
     if error is None:
-        return _Result(
-            Mark(ready.record_id, Due.SKIPPED, _acknowledges(claimed, ready.version, retired=ready.retired), again=True)
-        )
-    assert isinstance(error, NaveError)
+        return _Result(Mark(ready.record_id, Due.SKIPPED, ready.version, again=True))
     if isinstance(error, WaitingError):
         return _Result(Mark(ready.record_id, Due.WAITING, waits_for=error.on, error=error.code))
     return _dead(flow, claimed, ready.version, encode(ready.document), error)
-
-
-def _acknowledges(claimed: Claimed, version: int, *, retired: bool) -> int:
-    """What a success counts for; a retired record is due one version beyond its last."""
-    return claimed.due_version if retired else version
 
 
 def _write(
@@ -199,8 +197,9 @@ def _outcome(hub: Hub, flow: SinkFlow, claimed: Claimed, record: Outbound, recei
 
 
 def _accepted(_hub: Hub, _flow: SinkFlow, claimed: Claimed, record: Outbound, receipt: Receipt) -> _Result:
-    version = _acknowledges(claimed, record.version, retired=record.retired)
-    return _Result(Mark(claimed.record_id, Due.DELIVERED, version, remote_key=receipt.remote_key, again=True))
+    state = Due.SKIPPED if record.retired else Due.DELIVERED
+    key, present = receipt.remote_key, not record.retired
+    return _Result(Mark(claimed.record_id, state, record.version, remote_key=key, present=present, again=True))
 
 
 def _rejected(_hub: Hub, flow: SinkFlow, claimed: Claimed, record: Outbound, receipt: Receipt) -> _Result:
@@ -259,9 +258,6 @@ def _record(hub: Hub, flow: SinkFlow, lease: str, results: Sequence[_Result]) ->
     with hub.store.write() as tx:
         deliveries.mark(tx, flow.name, lease, [result.mark for result in results], now)
         bury(tx, [result.dead for result in results if result.dead], hub.clock, hub.ids)
-        named = [result.mark.record_id for result in results if result.mark.remote_key]
-        woken = deliveries.wake_for(tx, named, now)
-    hub.hints.announce(woken)
 
 
 def probe_step(hub: Hub, flow: SinkFlow, probe: Probe, limit: int = 100) -> int:
@@ -271,7 +267,7 @@ def probe_step(hub: Hub, flow: SinkFlow, probe: Probe, limit: int = 100) -> int:
         outlook = look_out(tx, flow.rules.type, open_ones, every_version=flow.rules.every_version)
     by_id = {one.record_id: one for one in open_ones}
     ask = partial(_asked, hub, flow, probe)
-    marks = [ask(by_id[ready.record_id], ready, shape) for ready, shape in _mapped(flow, outlook.ready)]
+    marks = [ask(by_id[ready.record_id], ready, shape) for ready, shape in _mapped(flow, outlook.ready, by_id)]
     with hub.store.write() as tx:
         deliveries.settle_unknown(tx, flow.name, [mark for mark in marks if mark], hub.clock())
     return len([mark for mark in marks if mark])
@@ -287,4 +283,4 @@ def _asked(hub: Hub, flow: SinkFlow, probe: Probe, claimed: Claimed, ready: Read
         return None
     if receipt is None:
         return Mark(ready.record_id, Due.READY, next_at=hub.clock())
-    return Mark(ready.record_id, Due.DELIVERED, ready.version, remote_key=receipt.remote_key)
+    return Mark(ready.record_id, Due.DELIVERED, ready.version, remote_key=receipt.remote_key, present=True)

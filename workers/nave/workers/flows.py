@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from nave.core.clock import Clock, Ids
 from nave.core.entities import Document
@@ -105,4 +105,7 @@ class Hub:
     hints: Hints
     clock: Clock = time.time
     ids: Ids = field(default_factory=Ids)
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    keep_days: float = 90.0
+    """How long landed batches are kept raw."""
+    max_waiting: int = 10_000
+    """Requests that may wait to be landed before senders are told to come back later."""

@@ -38,9 +38,8 @@ class _Request:
 class GroupCommit:
     """Lands what concurrent senders bring, all that wait at once in one commit; each is answered only after it."""
 
-    def __init__(self, hub: Hub, *, most_waiting: int = 10_000) -> None:
+    def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._most_waiting = most_waiting
         self._waiting: deque[_Request] = deque()
         self._arrived = threading.Event()
 
@@ -51,7 +50,7 @@ class GroupCommit:
 
     async def land(self, source: str, records: Sequence[Raw], origin: Mapping[str, Any]) -> Landed:
         """Return once the records are safe; RetryableError when too many wait or the store cannot be written."""
-        if len(self._waiting) >= self._most_waiting:
+        if len(self._waiting) >= self._hub.max_waiting:
             raise RetryableError("NAVE-E004", after=1.0, waiting=len(self._waiting))
         loop = asyncio.get_running_loop()
         request = _Request(source, records, origin, loop, loop.create_future())

@@ -13,7 +13,7 @@ import structlog
 
 from nave.core import deliveries, journal
 from nave.core.errors import NaveError, RetryableError
-from nave.core.protocols import Sink
+from nave.core.protocols import Probe, Sink
 from nave.workers.apply import apply_step
 from nave.workers.deliver import Delivered, backoff, deliver_step, probe_step
 from nave.workers.flows import Hub, SinkFlow, SourceFlow
@@ -45,13 +45,14 @@ class Run:
     poll: float = 1.0
     """Seconds after which every loop looks by itself, hint or no hint."""
     until_idle: bool = False
-    keep_days: float = 90.0
     progress: Progress | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     readers: dict[str, Reader] = field(default_factory=dict)
     group: GroupCommit | None = None
     _threads: list[threading.Thread] = field(default_factory=list)
     _crashed: list[BaseException] = field(default_factory=list)
+    _away: set[str] = field(default_factory=set)
+    """Sinks that could not be reached at the last try."""
 
     def start(self, *, alone: bool) -> None:
         """Start all loops; `alone` says that no other process works on this store."""
@@ -93,7 +94,7 @@ class Run:
         if not all(reader.quiet or reader.failures >= PATIENCE for reader in self.readers.values()):
             return False
         with self.hub.store.read() as tx:
-            return journal.pending(tx) == 0 and deliveries.work_left(tx, PATIENCE) == 0
+            return journal.pending(tx, self.hub.sources) == 0 and deliveries.work_left(tx, self.hub.sinks, PATIENCE) == 0
 
     def close(self, seconds: float = 5.0) -> None:
         """Ask every loop to end after its step, and wait for them, `seconds` in all."""
@@ -166,38 +167,39 @@ class Run:
                 bell.wait(self.poll)
 
     def _deliver(self, flow: SinkFlow) -> None:
-        bell = self.hub.hints.bell(flow.name)
         failures = 0
         while not self.stop.is_set():
             try:
-                with flow.open() as sink:
-                    failures = 0
-                    self._deliver_open(flow, sink, bell.wait)
+                with flow.open() as sink, ExitStack() as stack:
+                    probe = stack.enter_context(flow.probe()) if flow.probe else None
+                    while self._deliver_once(flow, sink, probe):
+                        failures = 0
             except NaveError as error:
                 failures += 1
                 _log.warning("sink.failed", sink=flow.name, reason=str(error))
-                bell.wait(min(backoff(failures), 60.0))
+                self.stop.wait(min(backoff(failures), 60.0))
 
-    def _deliver_open(self, flow: SinkFlow, sink: Sink, wait: Callable[[float], bool]) -> None:
-        troubled = False
-        with ExitStack() as stack:
-            probe = stack.enter_context(flow.probe()) if flow.probe else None
-            while not self.stop.is_set():
-                done = deliver_step(self.hub, flow, sink, most=1 if troubled else None)
-                if done is None:
-                    settled = probe_step(self.hub, flow, probe) if probe else 0
-                    if not settled:
-                        wait(self.poll)
-                    continue
-                troubled = done.pause > 0
-                self.stop.wait(max(done.pause if troubled else 0.0, _pace(flow, done)))
+    def _deliver_once(self, flow: SinkFlow, sink: Sink, probe: Probe | None) -> bool:
+        """One step, and the pause after it; false when it is time to stop."""
+        troubled = flow.name in self._away
+        done = deliver_step(self.hub, flow, sink, most=1 if troubled else None)
+        if done is None:
+            if not (probe and probe_step(self.hub, flow, probe)):
+                self.hub.hints.bell(flow.name).wait(self.poll)
+            return not self.stop.is_set()
+        # A target that could not be reached is probed with one record at a time, not hammered.
+        if done.pause:
+            self._away.add(flow.name)
+        else:
+            self._away.discard(flow.name)
+        return not self.stop.wait(max(done.pause, _pace(flow, done)))
 
     def _sweep(self) -> None:
         interval = max(self.poll, 1.0)
         while not self.stop.wait(interval):
             try:
                 sweep_step(self.hub)
-                trim_step(self.hub, self.keep_days)
+                trim_step(self.hub)
             except RetryableError as error:
                 _log.warning("sweep.failed", reason=str(error))
             interval = max(self.poll, 10.0)

@@ -61,7 +61,7 @@ def _room(hub: Hub, stop: threading.Event) -> bool:
     """Wait until the journal has room; false when it is time to stop."""
     while not stop.is_set():
         with hub.store.read() as tx:
-            if journal.pending(tx) < MOST_PENDING:
+            if journal.pending(tx, hub.sources) < MOST_PENDING:
                 return True
         stop.wait(0.2)
     return False

@@ -29,7 +29,7 @@ def sweep_step(hub: Hub) -> Swept:
         topics = deliveries.free_expired(tx, now, safe)
         topics |= references.resolve_missed(tx, now)
         topics |= deliveries.sinks_ready(tx, now)
-        if journal.pending(tx):
+        if journal.pending(tx, hub.sources):
             topics.add("apply")
     hub.hints.announce(topics)
     return Swept(frozenset(topics))
@@ -51,14 +51,14 @@ def introduce_sinks(hub: Hub) -> None:
                 tx.upsert(t.checkpoint, ("source", "position", "at"), [(f"sink:{name}", "introduced", hub.clock())])
 
 
-def trim_step(hub: Hub, keep_days: float, most: int = 200) -> int:
-    """Forget the raw form of up to `most` applied batches older than `keep_days`, but of none that a dead letter needs."""
+def trim_step(hub: Hub, most: int = 200) -> int:
+    """Forget the raw form of up to `most` applied batches that are old enough, but of none that a dead letter needs."""
     j, b, d = t.journal.c, t.journal_body.c, t.dead_letter.c
     needed = sa.exists().where(d.journal_id == j.id, d.state == t.Letter.OPEN)
     old = (
         sa.select(b.journal_id)
         .join_from(t.journal_body, t.journal, j.id == b.journal_id)
-        .where(j.state == t.Journal.DONE, j.landed_at < hub.clock() - keep_days * _DAY, ~needed)
+        .where(j.state == t.Journal.DONE, j.landed_at < hub.clock() - hub.keep_days * _DAY, ~needed)
         .order_by(b.journal_id)
         .limit(most)
     )

@@ -1,0 +1,52 @@
+# Everything a person needs to type; `make help` lists it.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO ?= demo
+
+.PHONY: help demo test test-fast check fix bench lock clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+demo: $(VENV)/.run ## build the example plant, run the hub until nothing is left to do, show what happened
+	@$(BIN)/nave demo $(DEMO)
+
+test: $(VENV)/.dev ## install what the tests need, and pass them
+	@scripts/install-services
+	@$(BIN)/python -m pytest
+
+test-fast: $(VENV)/.dev ## the quick loop: no servers, nothing slow
+	@$(BIN)/python -m pytest -q -m "not slow and not service"
+
+check: $(VENV)/.dev ## format, lint, types, import contracts
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+fix: $(VENV)/.dev ## format, and mend what can be mended by itself
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(VENV)/.dev ## measure, beside the raw limit of this machine in the same run
+	@$(BIN)/python -m bench
+
+lock: $(VENV)/.dev ## pin all dependencies anew, with hashes
+	@scripts/lock
+
+clean: ## forget the environment and everything that was built
+	@rm -rf $(VENV) $(DEMO) .mypy_cache .ruff_cache .pytest_cache .hypothesis bench/out
+
+$(VENV)/bin/python:
+	@scripts/make-environment $(PYTHON) $(VENV)
+
+# The demo needs less than the tests; each target installs its own set once per lock file.
+$(VENV)/.run: $(VENV)/bin/python requirements/run.txt pyproject.toml
+	@test -e $(VENV)/.dev || scripts/install $(VENV) requirements/run.txt
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/bin/python requirements/dev.txt pyproject.toml
+	@scripts/install $(VENV) requirements/dev.txt
+	@touch $@ $(VENV)/.run
