@@ -1,0 +1,207 @@
+"""Runs the cases beside a mapping and says, field by field, what came out otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from nave.core.entities import EntityType
+from nave.core.errors import NaveError
+from nave.mappings.forms import plain
+from nave.mappings.lineage import LIST, Steps
+from nave.mappings.mapping import Inbound, OutboundMapping
+from nave.mappings.operations import plain_digits
+from nave.mappings.shapes import Shape, shape_of
+from nave.mappings.spec import ExpectedError, TestCase
+
+_MISSING = "NAVE-M101"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field that is not what the case says; both sides as canonical text, None for absent."""
+
+    field: str
+    expected: str | None
+    actual: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """How one case went."""
+
+    name: str
+    differences: Sequence[Difference]
+    error: NaveError | None = None
+    """How the record was refused, expected or not."""
+
+    @property
+    def passed(self) -> bool:
+        """Nothing is different."""
+        return not self.differences
+
+
+def run_case(mapping: Inbound | OutboundMapping, entity: EntityType, case: TestCase) -> CaseResult:
+    """Run one case through the mapping, and on the way in through the entity's own checks too.
+
+    A case lists what it is about; source fields that the mapping reads beside them are null, unless the case is about
+    a missing field (M101).
+    """
+    missing_expected = case.expect_error is not None and case.expect_error.code == _MISSING
+    result, key = _outcome(mapping, entity, case.given, whole=missing_expected)
+    if isinstance(result, NaveError):
+        return CaseResult(case.name, _unexpected(case.expect_error, result), result)
+    if case.expect_error:
+        said = _said(case.expect_error.field, case.expect_error.code)
+        actual = canonical(result.get(case.expect_error.field or "", None)) or "no error"
+        return CaseResult(case.name, [Difference(case.expect_error.field or "*", said, actual)])
+    differences = list(_compared(plain(case.expect), result, ""))
+    if case.key is not None and key != case.key:
+        differences.insert(0, Difference("key", case.key, key))
+    return CaseResult(case.name, differences)
+
+
+def untested(mapping: Inbound | OutboundMapping, cases: Iterable[TestCase]) -> list[str]:
+    """Top-level target fields that no case expects anything of."""
+    seen: set[str] = set()
+    for case in cases:
+        seen |= set(case.expect or ())
+        if case.expect_error and case.expect_error.field:
+            seen.add(_top(case.expect_error.field))
+    targets = dict.fromkeys(_top(name) for name in mapping.lineage)
+    return [name for name in targets if name not in seen and name not in ("key", "version", "changed_at", "*")]
+
+
+def _top(name: str) -> str:
+    return name.partition(".")[0].partition("[")[0]
+
+
+def _outcome(
+    mapping: Inbound | OutboundMapping, entity: EntityType, given: Mapping[str, Any], *, whole: bool
+) -> tuple[dict[str, Any] | NaveError, str | None]:
+    if isinstance(mapping, OutboundMapping):
+        return mapping.run([_typed(plain(given), shape_of(entity.model))])[0], None
+    record = _raw(plain(given))
+    mapped = mapping.run([record if whole else _completed(record, mapping.used)])[0]
+    if isinstance(mapped, NaveError):
+        return mapped, None
+    return entity.validate([mapped.values])[0], mapped.key
+
+
+def _completed(record: Any, used: Iterable[Steps]) -> Any:
+    """The record with null wherever the mapping reads and the record says nothing."""
+    for steps in used:
+        _complete(record, steps)
+    return record
+
+
+def _complete(value: Any, steps: Steps) -> None:
+    if not steps:
+        return
+    if steps[0] == LIST:
+        for item in value if isinstance(value, list) else [value]:
+            _complete(item, steps[1:])
+    elif isinstance(value, dict):
+        inside = len(steps) > 1 and steps[1] != LIST
+        _complete(value.setdefault(steps[0], {} if inside else None), steps[1:])
+
+
+def _raw(value: Any) -> Any:
+    """Given values as a source would bring them: a date that YAML made of a text is that text again."""
+    if isinstance(value, dict):
+        return {name: _raw(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_raw(inner) for inner in value]
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ")
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _typed(value: Any, shape: Shape) -> Any:
+    """Given values as the hub hands out a golden document: with the types of the entity's fields."""
+    if isinstance(value, dict) and shape.kind == "object":
+        return {name: _typed(inner, shape.fields[name]) if name in shape.fields else inner for name, inner in value.items()}
+    if isinstance(value, list) and shape.kind == "list" and shape.item:
+        return [_typed(inner, shape.item) for inner in value]
+    if shape.kind == "scalar" and value is not None:
+        try:
+            return TypeAdapter(shape.annotation).validate_python(value)
+        except ValidationError:
+            return value
+    return value
+
+
+def _unexpected(expected: ExpectedError | None, error: NaveError) -> list[Difference]:
+    actual = _said(error.field, error.code)
+    if expected is None:
+        return [Difference(error.field or "*", None, f"{actual}: {error.text()}")]
+    same_field = expected.field is None or expected.field in (error.field, _unnumbered(error.field))
+    if expected.code == error.code and same_field:
+        return []
+    return [Difference(expected.field or "*", _said(expected.field, expected.code), actual)]
+
+
+def _unnumbered(field: str | None) -> str:
+    """`lines[3].product` as `lines[].product`."""
+    return "[]".join(part.partition("]")[2] if index else part for index, part in enumerate((field or "").split("[")))
+
+
+def _said(field: str | None, code: str) -> str:
+    return f"error {code} in {field}" if field else f"error {code}"
+
+
+def _compared(expected: Any, actual: Any, field: str) -> Iterator[Difference]:
+    """Objects by the members that are expected, lists item by item, everything else as canonical text."""
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        for name, inner in expected.items():
+            yield from _compared(inner, actual.get(name), f"{field}.{name}" if field else name)
+    elif isinstance(expected, list) and isinstance(actual, list) and len(expected) == len(actual):
+        for index, (left, right) in enumerate(zip(expected, actual, strict=True)):
+            yield from _compared(left, right, f"{field}[{index}]")
+    elif not _same(expected, actual):
+        yield Difference(field, canonical(expected), canonical(actual))
+
+
+def _same(expected: Any, actual: Any) -> bool:
+    if isinstance(actual, Decimal) and not isinstance(expected, bool | None):
+        return _number(expected) == actual
+    if isinstance(actual, datetime) and isinstance(expected, str):
+        return _moment(expected, actual) == actual
+    return canonical(expected) == canonical(actual)
+
+
+def _number(value: Any) -> Decimal | None:
+    try:
+        return Decimal(str(value))
+    except InvalidOperation:
+        return None
+
+
+def _moment(text: str, like: datetime) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=like.tzinfo)
+
+
+def canonical(value: Any) -> str | None:
+    """The text by which values are compared and shown: `10.00`, `2026-11-21`, `true`; None for nothing."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Decimal):
+        return plain_digits(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name}: {canonical(inner)}" for name, inner in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(str(canonical(inner)) for inner in value) + "]"
+    return str(value)

@@ -1,0 +1,102 @@
+"""The shape of a mapping file and of the test file beside it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+_EXPRESSION = {"type": "string", "maxLength": 2000, "description": "An expression: a path, filters, operators"}
+_NAMES = {"type": "object", "additionalProperties": {"$ref": "#/$defs/Field"}}
+
+
+def _form(required: list[str], **properties: Any) -> dict[str, Any]:
+    return {"type": "object", "required": required, "properties": properties, "additionalProperties": False}
+
+
+_FIELD_SCHEMA: dict[str, Any] = {
+    "description": "How one target field is filled",
+    "anyOf": [
+        _EXPRESSION,
+        {"type": ["number", "boolean"], "description": "A constant"},
+        _form(["const"], const={"description": "A constant"}),
+        _form(
+            ["from"],
+            **{"from": _EXPRESSION},
+            table={"type": "string"},
+            default={"description": "A constant for what is absent, and for codes that are not in the table"},
+            unknown={"enum": ["refuse", "pass", "default"]},
+        ),
+        _form(["each", "fields"], each=_EXPRESSION, when=_EXPRESSION, fields=_NAMES),
+        _form(["each", "item"], each=_EXPRESSION, when=_EXPRESSION, item={"$ref": "#/$defs/Field"}),
+        _form(["key"], key={"anyOf": [_EXPRESSION, {"type": "array", "items": _EXPRESSION}]}, system={"type": "string"}),
+        _form(["python"], python={"type": "string", "pattern": r"^[\w.]+:\w+$"}),
+        _form(["fields"], fields=_NAMES),
+        {"type": "array", "items": {"$ref": "#/$defs/Field"}, "description": "A list with one item per entry"},
+        {**_NAMES, "description": "An object: its members, each filled in its own way"},
+    ],
+}
+
+
+class MappingSpec(BaseModel):
+    """One mapping file: a source's records to an entity, or an entity to a sink's records."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, frozen=True, title="Mapping")
+
+    name: str = Field(alias="mapping", min_length=1, max_length=200, description="Its path under mappings/, without .yaml")
+    origin: str = Field(alias="from", min_length=1, max_length=200, description="A source, or an entity on the way out")
+    to: str = Field(min_length=1, max_length=200, description="An entity, or a sink on the way out")
+    key: str | list[str] | None = Field(default=None, description="Expression of the record's key; a list is joined by /")
+    version: str | None = Field(default=None, description="Expression of the record's own version: a moment, number or text")
+    changed_at: str | None = Field(default=None, description="Expression of the moment of change, if not the version")
+    fields: dict[str, Any] = Field(default_factory=dict)
+    drop: list[str] = Field(default_factory=list, description="Source fields left out on purpose")
+    python: str | None = Field(default=None, description="module:function that fills all fields from the record")
+    absent: Literal["omit", "null"] = Field(
+        default="omit", description="On the way out: leave absent values out, or send them as null"
+    )
+
+    @classmethod
+    def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """The schema for editors, with the forms of a field, which the compiler checks itself."""
+        schema = super().model_json_schema(*args, **kwargs)
+        schema.setdefault("$defs", {})["Field"] = _FIELD_SCHEMA
+        schema["properties"]["fields"] |= _NAMES | {"description": "Target field -> how it is filled"}
+        return schema
+
+
+class TestCase(BaseModel):
+    """One example of what a mapping does: the record, and what comes out of it or how it is refused."""
+
+    __test__ = False
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(min_length=1)
+    given: dict[str, Any]
+    expect: dict[str, Any] | None = Field(default=None, description="Only these fields are compared; null means absent")
+    expect_error: ExpectedError | None = None
+    key: str | None = Field(default=None, description="The key that the record must have")
+
+    @model_validator(mode="after")
+    def _one_expectation(self) -> TestCase:
+        if (self.expect is None) == (self.expect_error is None):
+            raise ValueError("a case has either 'expect' or 'expect_error'")
+        return self
+
+
+class ExpectedError(BaseModel):
+    """How a record must be refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    field: str | None = None
+    code: str
+
+
+class TestFile(BaseModel):
+    """The cases of one mapping."""
+
+    __test__ = False
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    cases: list[TestCase]
