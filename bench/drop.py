@@ -17,7 +17,7 @@ from bench.measure import peak_mib
 from nave.config import load
 from nave.core import entities, golden, journal
 from nave.core.store import Transaction
-from nave.workers import apply, land, read
+from nave.workers import apply, land, prepare, read
 from nave.workers.build import build_hub, compile_hub
 from nave.workers.flows import Hub
 
@@ -42,13 +42,13 @@ def watch_stages(times: Times) -> None:
     journal.pack = timed(times, "journal: pack", journal.pack)
     journal.unpack = timed(times, "journal: unpack", journal.unpack)
     land.land = timed(times, "journal: write", land.land)
-    apply.encode = timed(times, "encode", apply.encode)
-    apply.digest = timed(times, "hash", apply.digest)
+    prepare.encode = timed(times, "encode", prepare.encode)
+    prepare.digest = timed(times, "hash", prepare.digest)
     entities.EntityType.validate = timed(times, "validate", entities.EntityType.validate)  # type: ignore[method-assign]
     golden._known = timed(times, "look up", golden._known)
     golden.identify = timed(times, "identify", golden.identify)
     Transaction.insert = timed(times, "insert", Transaction.insert)  # type: ignore[method-assign]
-    apply._prepare = timed(times, "prepare, all", apply._prepare)
+    apply.prepare = timed(times, "prepare, all", apply.prepare)
     apply.take_in = timed(times, "take in, all", apply.take_in)
 
 

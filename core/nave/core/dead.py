@@ -58,19 +58,24 @@ def _row(number: int, dead: Dead, now: float) -> tuple[Any, ...]:
         dead.stage,
         dead.flow,
         dead.entity,
-        dead.key,
+        _storable(dead.key),
         dead.record_id,
         dead.journal_id,
         encode(dead.origin),
         place,
         offset,
-        dead.raw,
+        _storable(dead.raw),
         code,
         error.field if isinstance(error, NaveError) else None,
-        encode({name: str(value) for name, value in params.items()}),
-        detail,
+        encode({name: _storable(str(value)) for name, value in params.items()}),
+        _storable(detail),
         now,
     )
+
+
+def _storable(text: str) -> str:
+    """Any text in a form that every database takes; what is dead is often dead because of what no text should hold."""
+    return text.encode(errors="backslashreplace").decode().replace("\0", "\\x00")
 
 
 def open_letters(tx: Transaction, flow: str | None = None, code: str | None = None, limit: int = 1000) -> list[Any]:

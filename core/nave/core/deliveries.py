@@ -36,7 +36,7 @@ def make_due(tx: Transaction, sinks: Sequence[str], versions: Mapping[int, int],
     rows = [
         (sink, number, version, int(t.Due.WAITING if number in held else t.Due.READY), now, 0, None, None, now)
         for sink in sinks
-        for number, version in versions.items()
+        for number, version in sorted(versions.items())  # all in one order, so that workers never wait for each other
     ]
     tx.upsert(t.delivery, _COLUMNS, rows, _RULES)
 
@@ -85,6 +85,29 @@ def wake_for(tx: Transaction, record_ids: Sequence[int], now: float) -> set[str]
         return set()
     statement = sa.update(t.delivery).where(_d.state == t.Due.WAITING, tx.among(_d.waits_for, record_ids))
     return _readied(tx, statement, now)
+
+
+def wake_missed(tx: Transaction, now: float, overlap: float = 0.0) -> set[str]:
+    """Wake all that waits for something that came while nobody looked; returns the sinks.
+
+    `overlap` seconds allow for transactions that committed that long after the time they noted.
+    """
+    statement = sa.update(t.delivery).where(_d.state == t.Due.WAITING, _came_since(_d.changed_at - overlap))
+    return _readied(tx, statement, now)
+
+
+def wake_overtaken(tx: Transaction, record_ids: Sequence[int], since: float, now: float) -> None:
+    """Wake those of these records' deliveries for which what they wait for came after `since`, when they were looked at."""
+    mine = (tx.among(_d.record_id, record_ids), _d.state == t.Due.WAITING)
+    _readied(tx, sa.update(t.delivery).where(*mine, _came_since(sa.literal(since))), now)
+
+
+def _came_since(moment: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+    """No link is open any more; or the record that is waited for has changed or become part of another."""
+    r, g = t.reference.c, t.record.c
+    linked = ~sa.exists().where(r.record_id == _d.record_id, r.waiting == 1)
+    changed = sa.exists().where(g.id == _d.waits_for, sa.or_(g.changed_at > moment, g.merged_into.is_not(None)))
+    return sa.case((_d.waits_for.is_(None), linked), else_=changed)
 
 
 def _readied(tx: Transaction, statement: sa.Update, now: float) -> set[str]:
@@ -173,7 +196,13 @@ def mark(tx: Transaction, sink: str, lease: str, marks: Sequence[Mark], now: flo
         )
     )
     if marks:
-        tx.execute(statement, [_mark_row(one) for one in marks])
+        tx.execute(statement, [_mark_row(one) for one in sorted(marks, key=lambda one: one.record_id)])
+
+
+def held(tx: Transaction, sink: str, lease: str, record_ids: Iterable[int]) -> set[int]:
+    """Those of the deliveries that the lease still holds."""
+    mine = (_d.sink == sink, _d.lease == lease, tx.among(_d.record_id, record_ids))
+    return {row[0] for row in tx.rows(sa.select(_d.record_id).where(*mine))}
 
 
 def _mark_row(one: Mark) -> dict[str, Any]:
@@ -192,18 +221,26 @@ def _mark_row(one: Mark) -> dict[str, Any]:
     }
 
 
-def free_expired(tx: Transaction, now: float, safe_sinks: Iterable[str], *, all_leases: bool = False) -> set[str]:
-    """Take leases back from holders that are gone; returns the sinks concerned.
+class Freed(NamedTuple):
+    """One delivery whose holder is gone."""
 
-    Where a repeated write has no second effect the delivery is ready again; elsewhere its outcome is unknown.
-    """
-    safe = list(safe_sinks)
+    sink: str
+    record_id: int
+    version: int
+    """The one that was due."""
+    state: int
+    """Ready where a repeated write has no second effect; elsewhere its outcome is unknown."""
+
+
+def free_expired(tx: Transaction, now: float, sinks: Mapping[str, bool], *, all_leases: bool = False) -> list[Freed]:
+    """Take leases back from holders that are gone; `sinks` says of each sink whether a repeated write is safe."""
+    safe = [name for name, idempotent in sinks.items() if idempotent]
     state = sa.case((_d.sink.in_(safe), int(t.Due.READY)), else_=int(t.Due.UNKNOWN))
-    expired = sa.update(t.delivery).where(_d.state == t.Due.LEASED)
+    expired = sa.update(t.delivery).where(_d.state == t.Due.LEASED, _d.sink.in_(list(sinks)))
     if not all_leases:
         expired = expired.where(_d.lease_until < now)
-    freed = expired.values(state=state, lease=None, lease_until=None, next_at=now).returning(_d.sink)
-    return {row[0] for row in tx.execute(freed)}
+    freed = expired.values(state=state, lease=None, lease_until=None, next_at=now)
+    return [Freed._make(row) for row in tx.execute(freed.returning(_d.sink, _d.record_id, _d.due_version, _d.state))]
 
 
 def unknown(tx: Transaction, sink: str, limit: int) -> list[Claimed]:
@@ -216,11 +253,12 @@ def unknown(tx: Transaction, sink: str, limit: int) -> list[Claimed]:
 
 def settle_unknown(tx: Transaction, sink: str, marks: Sequence[Mark], now: float) -> None:
     """Write what the target said when it was asked: it has the record, or it surely has not and it is sent again."""
+    more = sa.func.coalesce(sa.bindparam("n_acked", type_=sa.Integer), _d.due_version) < _d.due_version
     statement = (
         sa.update(t.delivery)
         .where(_d.sink == sink, _d.record_id == sa.bindparam("n_record"), _d.state == t.Due.UNKNOWN)
         .values(
-            state=sa.bindparam("n_state"),
+            state=sa.case((more, int(t.Due.READY)), else_=sa.bindparam("n_state")),
             acked_version=_acked,
             next_at=now,
             remote_key=sa.func.coalesce(sa.bindparam("n_remote", type_=sa.String), _d.remote_key),

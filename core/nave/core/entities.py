@@ -6,10 +6,12 @@ same annotations as typed dicts, which costs about half of building model object
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache, cached_property
+from hashlib import sha256
 from typing import Annotated, Any, NotRequired, get_args, get_origin
 
 import msgspec
@@ -60,6 +62,11 @@ class EntityType:
     def refs(self) -> Mapping[str, str]:
         """Reference fields, `lines[].product` -> `product`: a dotted path, `[]` where a list is walked."""
         return dict(_find_refs(self.model, ""))
+
+    @cached_property
+    def hash(self) -> str:
+        """Changes with the model, so that what was checked against another one can be told."""
+        return sha256(json.dumps(self.model.model_json_schema(), sort_keys=True).encode()).hexdigest()[:16]
 
     @cached_property
     def _batch(self) -> TypeAdapter[list[Document]]:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from nave.core import deliveries, references
 from nave.core.entities import Document, encode
 from nave.core.identity import Cluster
-from nave.core.intake import Candidate, Counts, Intake, Known, Taken, digest
+from nave.core.intake import Candidate, Counts, Intake, Known, Overtaken, Taken, digest
 from nave.core.linking import Found, identify
 from nave.core.merge import merge
 from nave.core.store import Transaction
@@ -79,6 +79,8 @@ def _sort_out(latest: dict[str, Candidate], known: Mapping[str, Known], counts: 
     for key, candidate in latest.items():
         before = known.get(key)
         if before is None or (before.hash != candidate.hash and _age(candidate) >= _age(before)):
+            if not candidate.text:
+                raise Overtaken(key)
             fresh[key] = candidate
             kind = _APPLIED
         else:
@@ -128,10 +130,18 @@ def _move_on(tx: Transaction, intake: Intake, moved: Sequence[tuple[Candidate, b
         "version": sa.bindparam("v"),
         "changed_at": sa.func.coalesce(sa.bindparam("c", type_=sa.Float), s.changed_at),
         "arrival": sa.bindparam("a"),
+        "journal_id": sa.bindparam("j"),
         "place": sa.bindparam("p"),
     }
     rows = [
-        {"k": one.key, "v": one.version, "c": one.changed_at if newer else None, "a": one.arrival, "p": one.place}
+        {
+            "k": one.key,
+            "v": one.version,
+            "c": one.changed_at if newer else None,
+            "a": one.arrival,
+            "j": one.journal_id,
+            "p": one.place,
+        }
         for one, newer in moved
     ]
     tx.execute(sa.update(t.source_record).where(*where).values(values), rows)
@@ -178,6 +188,7 @@ def _source_row(intake: Intake, one: Candidate, record_id: int) -> tuple[Any, ..
         one.text,
         one.journal_id,
         one.place,
+        one.raw_hash,
     )
 
 
@@ -285,6 +296,7 @@ def _announce(tx: Transaction, intake: Intake, changed: _Changed) -> set[str]:
     if intake.rules.type.refs:
         waiting = references.link(tx, intake.rules.type, changed.documents, intake.now)
     deliveries.make_due(tx, intake.rules.sinks, changed.versions, waiting, intake.now)
+    references.close(tx, list(changed.absorbed))
     deliveries.retire(tx, list(changed.absorbed), intake.now)
     return set(intake.rules.sinks) if changed.versions or changed.absorbed else set()
 
@@ -292,4 +304,5 @@ def _announce(tx: Transaction, intake: Intake, changed: _Changed) -> set[str]:
 def _wake_waiting(tx: Transaction, intake: Intake, found: Found, known: Mapping[str, Known]) -> set[str]:
     """Deliveries that waited for a record to be known in this system; one that is all new has nobody waiting for it."""
     joined = [one.record_id for one in found.clusters if any(node.key not in known for node in one.nodes)]
+    joined += [old for one in found.clusters for old in one.absorbed]
     return deliveries.wake_for(tx, joined, intake.now)

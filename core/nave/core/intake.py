@@ -38,8 +38,14 @@ class Candidate(NamedTuple):
     arrival: int
     place: int
     """Its number in what it came in: of two statements of one batch, the later one is the newer."""
-    index: int
-    """Where it stands in its batch."""
+    nth: int
+    """Where it stands in its batch, from 0."""
+    raw_hash: bytes | None = None
+    """Of its raw form, under its mapping; one that is as it was by this alone comes without text and document."""
+
+
+class Overtaken(Exception):
+    """A record that was known to be unchanged is not any more: another worker was at it."""
 
 
 class Counts(NamedTuple):

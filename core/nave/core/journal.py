@@ -22,6 +22,7 @@ from nave.core.store import schema as t
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
+_apart = msgspec.json.Decoder(tuple[list[msgspec.Raw], list[Place]])
 
 
 class Landed(NamedTuple):
@@ -44,6 +45,8 @@ class Entry:
     records: list[Raw]
     places: list[Place]
     landed_at: float
+    raws: Sequence[Any] = ()
+    """The bytes of each record, where they are at hand."""
 
 
 def pack(records: Sequence[Raw], places: Sequence[Place]) -> bytes:
@@ -51,10 +54,15 @@ def pack(records: Sequence[Raw], places: Sequence[Place]) -> bytes:
     return zlib.compress(_encoder.encode((records, places)), 1)
 
 
-def unpack(body: bytes) -> tuple[list[Raw], list[Place]]:
-    """The records and places of a stored batch."""
-    records, places = _decoded(zlib.decompress(body))
-    return records, [(number, offset) for number, offset in places]
+def unpack(body: bytes) -> tuple[list[Raw], list[Place], Sequence[Any]]:
+    """The records of a stored batch, their places, and the bytes of each where it is plain JSON."""
+    text = zlib.decompress(body)
+    try:
+        raws, places = _apart.decode(text)
+        return [_decoder.decode(raw) for raw in raws], places, raws
+    except msgspec.DecodeError:
+        records, listed = _decoded(text)
+        return records, [(number, offset) for number, offset in listed], ()
 
 
 def _decoded(text: str | bytes) -> Any:
@@ -216,9 +224,9 @@ def _within(limit: int, first: Sequence[Any], more: Sequence[Any]) -> Iterator[A
 
 
 def _entry(row: Any) -> Entry:
-    records, places = unpack(row.body)
+    records, places, raws = unpack(row.body)
     arrival = row.arrival if row.arrival is not None else row.id
-    return Entry(row.id, row.source, arrival, msgspec.json.decode(row.origin), records, places, row.landed_at)
+    return Entry(row.id, row.source, arrival, msgspec.json.decode(row.origin), records, places, row.landed_at, raws)
 
 
 def load(tx: Transaction, journal_id: int) -> Entry | None:

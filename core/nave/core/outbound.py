@@ -12,6 +12,7 @@ from nave.core import references
 from nave.core.clock import id_text
 from nave.core.deliveries import Claimed
 from nave.core.entities import Document, EntityType, decode
+from nave.core.errors import NaveError
 from nave.core.store import Transaction
 from nave.core.store import schema as t
 
@@ -32,6 +33,8 @@ class Outlook(NamedTuple):
     ready: Sequence[Ready]
     waiting: frozenset[int]
     """Records with a link whose other side is not there yet."""
+    broken: Mapping[int, tuple[str, NaveError]]
+    """Stored documents that the entity, as the hub's files describe it by now, does not allow, and why."""
 
 
 def look_out(tx: Transaction, entity: EntityType, claimed: Sequence[Claimed], *, every_version: bool) -> Outlook:
@@ -39,13 +42,15 @@ def look_out(tx: Transaction, entity: EntityType, claimed: Sequence[Claimed], *,
     rows = _documents(tx, claimed, every_version=every_version)
     waiting = references.still_waiting(tx, rows) if entity.refs else set()
     rows = {number: row for number, row in rows.items() if number not in waiting}
-    documents = dict(zip(rows, entity.typed([row.doc for row in rows.values()]), strict=True))
+    typed = dict(zip(rows, entity.validate([decode(row.doc) for row in rows.values()]), strict=True))
+    broken = {number: (rows[number].doc, one) for number, one in typed.items() if isinstance(one, NaveError)}
+    documents = {number: one for number, one in typed.items() if not isinstance(one, NaveError)}
     if entity.refs:
         _expand_links(tx, entity, documents)
     _add_identity(tx, documents, rows)
     due = {one.record_id: one.due_version for one in claimed}
     ready = [_ready(rows[number], document, due[number]) for number, document in documents.items()]
-    return Outlook(ready, frozenset(waiting))
+    return Outlook(ready, frozenset(waiting), broken)
 
 
 def _ready(row: Any, document: Document, due: int) -> Ready:
@@ -70,8 +75,11 @@ def _documents(tx: Transaction, claimed: Sequence[Claimed], *, every_version: bo
 
 
 def _expand_links(tx: Transaction, entity: EntityType, documents: Mapping[int, Document]) -> None:
-    targets = references.targets_of(tx, documents)
-    numbers = set(targets.values())
+    # By what each document itself says: an older version of a record may name others than its newest does.
+    named = [one for number, document in documents.items() for one in references.links(number, document, entity.refs)]
+    there = references.resolved(tx, {(one.entity, one.system, one.key) for one in named})
+    targets = {(one.record_id, one.path): there.get((one.entity, one.system, one.key)) for one in named}
+    numbers = {number for number in targets.values() if number is not None}
     keys = keys_of(tx, numbers)
     codes = _codes(tx, numbers)
 

@@ -107,13 +107,11 @@ def resolve_missed(tx: Transaction, now: float) -> set[str]:
     return deliveries.wake(tx, {row[0] for row in tx.execute(statement)}, now)
 
 
-def targets_of(tx: Transaction, record_ids: Iterable[int]) -> dict[tuple[int, str], int]:
-    """(record, path) -> golden id of the other side, for links that are resolved."""
-    r, s = t.reference.c, t.source_record.c
-    joined = sa.select(r.record_id, r.path, s.record_id).join_from(
-        t.reference, t.source_record, sa.and_(s.entity == r.entity, s.system == r.system, s.key == r.key)
-    )
-    return {(row[0], row[1]): row[2] for row in tx.rows(joined.where(tx.among(r.record_id, record_ids)))}
+def close(tx: Transaction, record_ids: Sequence[int]) -> None:
+    """These golden ids became part of others, which have links of their own: nothing waits here any more."""
+    if record_ids:
+        r = t.reference.c
+        tx.execute(sa.update(t.reference).where(r.waiting == 1, tx.among(r.record_id, record_ids)).values(waiting=0))
 
 
 def still_waiting(tx: Transaction, record_ids: Iterable[int]) -> set[int]:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from nave.core import dead, journal
 from nave.core.clock import Clock, Ids
-from nave.core.entities import encode
+from nave.core.entities import decode, encode
 from nave.core.store import Transaction
 from nave.core.store import schema as t
 
@@ -63,16 +63,23 @@ def _send_again(tx: Transaction, letter: Any, now: float) -> None:
 
 
 def discard(tx: Transaction, letter: Any, actor: Actor) -> None:
-    """Give one open letter up; a delivery is closed at the version that was due, and a newer one makes it live again."""
+    """Give one open letter up; a delivery is closed at the letter's version, and goes on where a newer one is due."""
     if letter.stage == "deliver":
-        d = t.delivery.c
-        stuck = d.state.in_([int(t.Due.DEAD), int(t.Due.UNKNOWN)])
-        tx.execute(
-            sa.update(t.delivery)
-            .where(d.sink == letter.flow, d.record_id == letter.record_id, stuck)
-            .values(state=int(t.Due.DISCARDED), acked_version=d.due_version)
-        )
+        _close(tx, letter, actor.clock())
     settle(tx, [letter], t.Letter.DISCARDED, actor)
+
+
+def _close(tx: Transaction, letter: Any, now: float) -> None:
+    d = t.delivery.c
+    stuck = d.state.in_([int(t.Due.DEAD), int(t.Due.UNKNOWN)])
+    version = decode(letter.origin).get("version")
+    given_up = d.due_version if version is None else sa.literal(version)
+    state = sa.case((d.due_version > given_up, int(t.Due.READY)), else_=int(t.Due.DISCARDED))
+    tx.execute(
+        sa.update(t.delivery)
+        .where(d.sink == letter.flow, d.record_id == letter.record_id, stuck)
+        .values(state=state, acked_version=given_up, next_at=now, attempts=0)
+    )
 
 
 def settle(tx: Transaction, letters: Sequence[Any], how: t.Letter, actor: Actor) -> None:

@@ -58,8 +58,15 @@ class _Compiled:
         return unread(records, self.used)
 
 
+@dataclass(frozen=True)
 class Inbound(_Compiled):
     """Records of one source to canonical form."""
+
+    key_function: Callable[[Sequence[Any]], list[Any]] = field(repr=False)
+
+    def keys(self, records: Sequence[Mapping[str, Any]]) -> list[str | NaveError]:
+        """The key of each record, or the error that `run` would give for it, without mapping the rest."""
+        return self.key_function(records)
 
     def run(self, records: Sequence[Mapping[str, Any]]) -> list[Mapped | NaveError]:
         """One result per record, in order; a bad record gives its error and never raises."""
@@ -96,7 +103,8 @@ def compile_inbound(
     parts = ast.Tuple([load(name) for name in ("key", "version", "changed", "values")], ast.Load())
     new = ast.Call(work.names.hold(tuple.__new__, "f"), [work.names.hold(Mapped), parts], [])
     _drop(work)
-    return Inbound(**work.finished([*body, _put(new)]))
+    finished = work.finished([*body, _put(new)])
+    return Inbound(**finished, key_function=work.loop("keys", [*_key(work, scope), _put(load("key"))]))
 
 
 def compile_outbound(
@@ -209,9 +217,7 @@ class _Work:
             raise MappingProblems(self.spec.name, sorted(self.problems, key=_order_in_file(self.spec)))
         if self.fields.loops:
             body.insert(0, assign(_BUDGET, self.names.call(Budget)))
-        loop = ast.For(ast.Name(_RECORD, ast.Store()), load("records"), body, [])
-        put = assign("put", ast.Attribute(load("out"), "append", ast.Load()))
-        whole = [assign("out", ast.List([], ast.Load())), put, loop, ast.Return(load("out"))]
+        whole = _loop(body)
         function = self.names.define("mapping", ["records"], whole)
         reads = self.fields.reads
         return {
@@ -223,6 +229,11 @@ class _Work:
             "function": function,
             "source": ast.unparse(ast.Module(whole, [])),
         }
+
+    def loop(self, name: str, body: list[ast.stmt]) -> Callable[[Sequence[Any]], list[Any]]:
+        """A function that runs `body` for each of its records."""
+        function: Callable[[Sequence[Any]], list[Any]] = self.names.define(name, ["records"], _loop(body))
+        return function
 
     def _hash(self) -> str:
         whole = [
@@ -236,6 +247,12 @@ class _Work:
             self.functions.hashes,
         ]
         return sha256(json.dumps(whole, sort_keys=True, default=repr).encode()).hexdigest()[:16]
+
+
+def _loop(body: list[ast.stmt]) -> list[ast.stmt]:
+    loop = ast.For(ast.Name(_RECORD, ast.Store()), load("records"), body, [])
+    put = assign("put", ast.Attribute(load("out"), "append", ast.Load()))
+    return [assign("out", ast.List([], ast.Load())), put, loop, ast.Return(load("out"))]
 
 
 def _order_in_file(spec: MappingSpec) -> Callable[[MappingProblem], tuple[int, ...]]:

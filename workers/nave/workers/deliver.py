@@ -59,8 +59,9 @@ def deliver_step(hub: Hub, flow: SinkFlow, sink: Sink, *, most: int | None = Non
         claimed = deliveries.claim(tx, flow.name, lease, hub.clock(), LEASE_SECONDS, limit)
     if not claimed:
         return None
+    looked_at = hub.clock()
     results, pause = _work(hub, flow, sink, claimed)
-    _record(hub, flow, lease, results)
+    _record(hub, flow, lease, results, looked_at)
     done = sum(result.mark.state in (Due.DELIVERED, Due.SKIPPED) for result in results)
     return Delivered(len(claimed), done, len(claimed) - done, pause)
 
@@ -75,17 +76,18 @@ def _work(hub: Hub, flow: SinkFlow, sink: Sink, claimed: Sequence[Claimed]) -> t
         if isinstance(shape, Outbound):
             outbound.append(shape)
         else:
-            results.append(_unmapped(flow, by_id[ready.record_id], ready, shape))
+            results.append(_unmapped(hub, flow, by_id[ready.record_id], ready, shape))
     written, pause = _write(hub, flow, sink, outbound, by_id)
     return results + written, pause
 
 
 def _held_back(flow: SinkFlow, by_id: Mapping[int, Claimed], outlook: Outlook) -> list[_Result]:
     """Deliveries that wait for a link, and those whose record is gone, which nothing but a restored backup can cause."""
-    seen = outlook.waiting | {ready.record_id for ready in outlook.ready}
+    seen = outlook.waiting | {ready.record_id for ready in outlook.ready} | outlook.broken.keys()
+    broken = [_dead(flow, by_id[number], by_id[number].due_version, *why) for number, why in outlook.broken.items()]
     waiting = [_Result(Mark(number, Due.WAITING, error="NAVE-E006")) for number in outlook.waiting]
     gone = [_Result(Mark(number, Due.SKIPPED, one.due_version)) for number, one in by_id.items() if number not in seen]
-    return waiting + gone
+    return waiting + gone + broken
 
 
 def _mapped(
@@ -126,11 +128,15 @@ def _wants(flow: SinkFlow, ready: Ready) -> bool | NaveError:
         return error
 
 
-def _unmapped(flow: SinkFlow, claimed: Claimed, ready: Ready, error: NaveError | None) -> _Result:
+def _unmapped(hub: Hub, flow: SinkFlow, claimed: Claimed, ready: Ready, error: NaveError | None) -> _Result:
     if error is None:
         return _Result(Mark(ready.record_id, Due.SKIPPED, ready.version, again=True))
     if isinstance(error, WaitingError):
         return _Result(Mark(ready.record_id, Due.WAITING, waits_for=error.on, error=error.code))
+    attempts = claimed.attempts + 1
+    if verdict(error) is Verdict.RETRY and attempts < flow.attempts:
+        next_at = hub.clock() + backoff(attempts)
+        return _Result(Mark(ready.record_id, Due.READY, ready.version, next_at, attempts, error=error.code))
     return _dead(flow, claimed, ready.version, encode(ready.document), error)
 
 
@@ -170,6 +176,9 @@ def _receipts(
             return [Receipt(Outcome.UNKNOWN, error=_known(error)) for _ in records], 0.0
         if len(records) == 1:
             return [_Bug(Outcome.REJECTED, cause=error)], 0.0
+        if not flow.idempotent:
+            gone = UnknownOutcome("NAVE-E005", reason=f"{type(error).__name__}: {error}")
+            return [Receipt(Outcome.UNKNOWN, error=gone) for _ in records], 0.0
     # One record of the batch is at fault, in a way nobody thought of: find it, so that its neighbours go on.
     singly = [_receipts(hub, flow, sink, [record], [one]) for record, one in zip(records, claimed, strict=True)]
     return [receipts[0] for receipts, _ in singly], max(pause for _, pause in singly)
@@ -224,7 +233,7 @@ def _unknown(hub: Hub, flow: SinkFlow, claimed: Claimed, record: Outbound, recei
     mark = Mark(claimed.record_id, Due.UNKNOWN, record.version, error=error.code)
     if flow.probe is not None:
         return _Result(mark)
-    return _Result(mark, _letter(flow, claimed, encode(record.values), error))
+    return _Result(mark, _letter(flow, claimed, record.version, encode(record.values), error))
 
 
 _OUTCOMES: Mapping[Outcome, Callable[[Hub, SinkFlow, Claimed, Outbound, Receipt], _Result]] = {
@@ -244,20 +253,26 @@ def _dead(flow: SinkFlow, claimed: Claimed, version: int, raw: str, error: BaseE
     code = error.code if isinstance(error, NaveError) else "NAVE-E010"
     again = not flow.rules.every_version
     mark = Mark(claimed.record_id, Due.DEAD, version, attempts=claimed.attempts + 1, error=code, again=again)
-    return _Result(mark, _letter(flow, claimed, raw, error))
+    return _Result(mark, _letter(flow, claimed, version, raw, error))
 
 
-def _letter(flow: SinkFlow, claimed: Claimed, raw: str, error: BaseException) -> Dead:
+def _letter(flow: SinkFlow, claimed: Claimed, version: int, raw: str, error: BaseException) -> Dead:
     number = claimed.record_id
     entity = flow.rules.type.name
-    return Dead("deliver", flow.name, entity, id_text(number), {}, raw, error, record_id=number)
+    return Dead("deliver", flow.name, entity, id_text(number), {"version": version}, raw, error, record_id=number)
 
 
-def _record(hub: Hub, flow: SinkFlow, lease: str, results: Sequence[_Result]) -> None:
+def _record(hub: Hub, flow: SinkFlow, lease: str, results: Sequence[_Result], looked_at: float) -> None:
     now = hub.clock()
+    dead = {result.mark.record_id: result.dead for result in results if result.dead}
+    waiting = [result.mark.record_id for result in results if result.mark.state is Due.WAITING]
     with hub.store.write() as tx:
+        ours = deliveries.held(tx, flow.name, lease, dead) if dead else set()
         deliveries.mark(tx, flow.name, lease, [result.mark for result in results], now)
-        bury(tx, [result.dead for result in results if result.dead], hub.clock, hub.ids)
+        bury(tx, [letter for number, letter in dead.items() if number in ours], hub.clock, hub.ids)
+        if waiting:
+            # What they wait for may have come since the batch was looked at, when there was nobody to wake yet.
+            deliveries.wake_overtaken(tx, waiting, looked_at, now)
 
 
 def probe_step(hub: Hub, flow: SinkFlow, probe: Probe, limit: int = 100) -> int:

@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
+from hashlib import blake2b
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from nave.core.clock import Clock, Ids
 from nave.core.entities import Document
@@ -44,6 +46,13 @@ class InboundMapping(Protocol):
     def run(self, records: Sequence[Raw]) -> Sequence[MappedRecord | NaveError]: ...
 
 
+@runtime_checkable
+class Keyed(Protocol):
+    """A mapping that can tell keys without mapping the rest."""
+
+    def keys(self, records: Sequence[Raw]) -> Sequence[str | NaveError]: ...
+
+
 class OutboundMapping(Protocol):
     """Canonical shape to target shape."""
 
@@ -71,6 +80,11 @@ class SourceFlow:
     """The folder whose changes are worth an early look."""
     pending: Callable[[], bool] | None = None
     """Whether something is there that is not yet ready to be read."""
+
+    @cached_property
+    def seed(self) -> bytes:
+        """Changes with anything that decides what a raw record becomes."""
+        return blake2b(f"{self.mapping.hash}/{self.rules.type.hash}".encode(), digest_size=16).digest()
 
 
 @dataclass(frozen=True)

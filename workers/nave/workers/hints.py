@@ -1,6 +1,7 @@
 """Hints that there may be work, carried by kombu: `memory://` inside one process, a broker's URL between many.
 
-A hint is never needed: every loop also looks by itself from time to time. It only saves waiting.
+A hint is never needed: every loop also looks by itself from time to time. It only saves waiting. So whatever a
+broker's client raises, and each raises its own, is logged and no more.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ class Hints:
             with self._turn:
                 self._connect()
                 self._producer.publish(listed, serializer="json")
-        except (OSError, kombu.exceptions.KombuError) as error:
+        except Exception as error:
             _log.warning("hint.lost", reason=str(error))
             self._disconnect()
             self._ring(listed)
@@ -86,7 +87,7 @@ class Hints:
     def _disconnect(self) -> None:
         connection, self._connection, self._producer, self._inbox = self._connection, None, None, None
         if connection is not None:
-            with suppress(OSError, kombu.exceptions.KombuError):
+            with suppress(Exception):
                 connection.release()
 
     def listen(self, stop: threading.Event) -> None:
@@ -102,7 +103,7 @@ class Hints:
                 self._connect()
                 while (message := self._inbox.get(no_ack=True)) is not None:
                     self._ring(message.payload)
-        except (OSError, kombu.exceptions.KombuError) as error:
+        except Exception as error:
             _log.warning("broker.away", reason=str(error))
             self._disconnect()
 

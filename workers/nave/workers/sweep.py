@@ -7,6 +7,10 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from nave.core import deliveries, journal, references
+from nave.core.clock import id_text
+from nave.core.dead import Dead, bury
+from nave.core.errors import UnknownOutcome
+from nave.core.store import Transaction
 from nave.core.store import schema as t
 from nave.workers.flows import Hub
 
@@ -24,10 +28,9 @@ class Swept:
 def sweep_step(hub: Hub) -> Swept:
     """Free expired leases, resolve references nobody resolved, and hint at all work there is."""
     now = hub.clock()
-    safe = [name for name, flow in hub.sinks.items() if flow.idempotent]
     with hub.store.write() as tx:
-        topics = deliveries.free_expired(tx, now, safe)
-        topics |= references.resolve_missed(tx, now)
+        topics = _free(hub, tx)
+        topics |= _wake(tx, now, overlap=60.0)
         topics |= deliveries.sinks_ready(tx, now)
         if journal.pending(tx, hub.sources):
             topics.add("apply")
@@ -35,11 +38,48 @@ def sweep_step(hub: Hub) -> Swept:
     return Swept(frozenset(topics))
 
 
+def woken_step(hub: Hub) -> bool:
+    """Whether something waited for what is there by now; it is awake then. A batch run ends only after asking this."""
+    with hub.store.write() as tx:
+        topics = _wake(tx, hub.clock())
+    hub.hints.announce(topics)
+    return bool(topics)
+
+
+def _wake(tx: Transaction, now: float, overlap: float = 0.0) -> set[str]:
+    return references.resolve_missed(tx, now) | deliveries.wake_missed(tx, now, overlap)
+
+
 def free_all_leases(hub: Hub) -> None:
     """Take back every lease; only where this process is known to be the only one, at its start."""
-    safe = [name for name, flow in hub.sinks.items() if flow.idempotent]
     with hub.store.write() as tx:
-        deliveries.free_expired(tx, hub.clock(), safe, all_leases=True)
+        _free(hub, tx, all_leases=True)
+
+
+def _free(hub: Hub, tx: Transaction, *, all_leases: bool = False) -> set[str]:
+    """Free leases; where neither a repeat is safe nor the target can be asked, a person is, by a dead letter."""
+    sinks = {name: flow.idempotent for name, flow in hub.sinks.items()}
+    freed = deliveries.free_expired(tx, hub.clock(), sinks, all_leases=all_leases)
+    parked = [one for one in freed if one.state == t.Due.UNKNOWN and hub.sinks[one.sink].probe is None]
+    r = t.record.c
+    shown = sa.select(r.id, r.doc).where(tx.among(r.id, [one.record_id for one in parked]))
+    documents = {row[0]: row[1] for row in tx.rows(shown)} if parked else {}
+    reason = UnknownOutcome("NAVE-E005", reason="the worker that sent it ended before it had the answer")
+    letters = [
+        Dead(
+            stage="deliver",
+            flow=one.sink,
+            entity=hub.sinks[one.sink].rules.type.name,
+            key=id_text(one.record_id),
+            origin={"version": one.version},
+            raw=documents.get(one.record_id, ""),
+            error=reason,
+            record_id=one.record_id,
+        )
+        for one in parked
+    ]
+    bury(tx, letters, hub.clock, hub.ids)
+    return {one.sink for one in freed}
 
 
 def introduce_sinks(hub: Hub) -> None:

@@ -161,7 +161,7 @@ def _served(url: sa.URL) -> Store:
 
 @contextmanager
 def _driver_errors(connection: sa.Connection) -> Iterator[None]:
-    """What bulk statements raise comes from the driver itself, unseen by SQLAlchemy: what may pass by itself is retryable."""
+    """Bulk statements raise the driver's own errors, unseen by SQLAlchemy: what may pass by itself is retryable."""
     driver: Any = connection.dialect.dbapi
     try:
         yield

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from nave.core.store import bulk
+
 HEAD = "0001"
 
 
@@ -20,6 +22,7 @@ def upgrade(connection: sa.Connection) -> None:
     config.set_main_option("script_location", "nave.core.store:migrations")
     config.attributes["connection"] = connection
     with connection.begin():
+        bulk.dialect(connection).serialise(connection, "upgrade")
         command.upgrade(config, "head")
 
 

@@ -105,6 +105,7 @@ source_record = Table(
     Column("doc", Text, nullable=False),
     Column("journal_id", BigInteger, nullable=False),
     Column("place", Integer, nullable=False, comment="its number in what it came in: line, element, row, event"),
+    Column("raw_hash", LargeBinary, comment="of the raw record, under the mapping that made doc of it"),
 )
 Index("source_record_of", source_record.c.record_id)
 

@@ -12,6 +12,7 @@ from nave.mappings.filters.texts import nfkc
 from nave.mappings.operations import MOST_DIGITS, as_text, refused
 
 _PLAIN = re.compile(r"-?[0-9]{1,100}(?:\.[0-9]{1,100})?", re.ASCII)
+_GROUPED = re.compile(r"-?[0-9]{1,3}(?:,[0-9]{3}){1,33}(?:\.[0-9]{1,100})?", re.ASCII)
 _DRESSED = re.compile(
     r"(?P<open>\()?(?P<sign>[-+])?(?:(?:CNY|RMB|¥) *)?(?P<inner>[-+])?"
     r"(?P<whole>[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,100})?(?P<part>\.[0-9]{0,100})?"
@@ -28,6 +29,8 @@ def to_decimal(value: Any, by: str = "decimal") -> Decimal | None:
     if type(value) is str:
         if _PLAIN.fullmatch(value):
             return Decimal(value)
+        if _GROUPED.fullmatch(value):
+            return Decimal(value.replace(",", ""))
         return _dressed(value, by)
     if type(value) is Decimal and value.is_finite():
         return value

@@ -212,8 +212,9 @@ def upgrade() -> None:
         sa.Column("hash", sa.LargeBinary(), nullable=False),
         sa.Column("doc", sa.Text(), nullable=False),
         sa.Column("journal_id", sa.BigInteger(), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False, comment="its number in what it came in: line, element, row, event"),
         sa.Column(
-            "place", sa.Integer(), nullable=False, comment="its number in what it came in: line, element, row, event"
+            "raw_hash", sa.LargeBinary(), nullable=True, comment="of the raw record, under the mapping that made doc of it"
         ),
         sa.PrimaryKeyConstraint("entity", "system", "key"),
     )
@@ -253,7 +254,10 @@ def downgrade() -> None:
     )
     op.drop_table("delivery")
     op.drop_index(
-        "dead_letter_open", table_name="dead_letter", sqlite_where=sa.text("state = 0"), postgresql_where=sa.text("state = 0")
+        "dead_letter_open",
+        table_name="dead_letter",
+        sqlite_where=sa.text("state = 0"),
+        postgresql_where=sa.text("state = 0"),
     )
     op.drop_index("dead_letter_flow", table_name="dead_letter")
     op.drop_table("dead_letter")

@@ -1,0 +1,147 @@
+"""Prepares batches outside any transaction: what is as it was is told by its raw form, the rest is mapped and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+
+from nave.core.dead import Dead
+from nave.core.entities import encode
+from nave.core.errors import NaveError
+from nave.core.intake import Candidate, digest
+from nave.core.journal import Entry, raw_text
+from nave.core.store import Store
+from nave.core.store import schema as t
+from nave.workers.flows import Keyed, MappedRecord, SourceFlow
+
+_log = structlog.get_logger()
+_WORTH_A_LOOK = 50
+"""Records of a batch from which on one query is cheaper than mapping what may be unchanged."""
+
+
+@dataclass(slots=True)
+class Prepared:
+    """Batches, mapped and checked, before the store is asked to change."""
+
+    candidates: list[Candidate]
+    dead: list[Dead]
+
+
+def prepare(store: Store, flow: SourceFlow, entries: Sequence[Entry], *, look: bool = True) -> Prepared:
+    """Candidates and dead letters of all records; `look` first compares raw forms with those that are known."""
+    prepared = Prepared([], [])
+    for entry in entries:
+        same = _as_known(store, flow, entry) if look else {}
+        prepared.candidates += same.values()
+        done = _mapped(flow, entry, [place for place in range(len(entry.records)) if place not in same])
+        prepared.candidates += done.candidates
+        prepared.dead += done.dead
+    return prepared
+
+
+def raw_hash(flow: SourceFlow, raw: Any) -> bytes:
+    """16 bytes of a raw record, under this mapping and this entity: equal means that mapping it again changes nothing."""
+    return blake2b(raw, digest_size=16, key=flow.seed).digest()
+
+
+def _as_known(store: Store, flow: SourceFlow, entry: Entry) -> dict[int, Candidate]:
+    """By place, the records whose raw form is the one that the store's version was made from."""
+    if len(entry.raws) < _WORTH_A_LOOK or not isinstance(flow.mapping, Keyed):
+        return {}
+    keys = flow.mapping.keys(entry.records)
+    s = t.source_record.c
+    with store.read() as tx:
+        listed = [key for key in keys if isinstance(key, str)]
+        mine = (s.entity == flow.rules.type.name, s.system == flow.system, tx.among(s.key, listed))
+        rows = tx.rows(sa.select(s.key, s.raw_hash, s.version, s.hash).where(*mine))
+    known = {row[0]: row for row in rows}
+    if not known:
+        return {}
+    same: dict[int, Candidate] = {}
+    for place, key in enumerate(keys):
+        before = known.get(key) if isinstance(key, str) else None
+        if before is None or before[1] is None:
+            continue
+        print_ = raw_hash(flow, entry.raws[place])
+        if bytes(before[1]) == print_:
+            same[place] = _unchanged(entry, place, before.key, before.version, bytes(before.hash), print_)
+    return same
+
+
+def _unchanged(entry: Entry, place: int, key: str, version: str, hash_: bytes, print_: bytes) -> Candidate:
+    """What mapping the record again would give, but for its content, which nobody will look at."""
+    number = entry.places[place][0]
+    return Candidate(key, version, entry.landed_at, hash_, "", {}, entry.id, entry.arrival, number, place, print_)
+
+
+def _mapped(flow: SourceFlow, entry: Entry, places: Sequence[int]) -> Prepared:
+    try:
+        return _map(flow, entry, places)
+    except Exception as error:
+        _log.warning("batch.split", source=flow.name, reason=str(error))
+        return _map_singly(flow, entry, places)
+
+
+def _map_singly(flow: SourceFlow, entry: Entry, places: Sequence[int]) -> Prepared:
+    """One by one, after something nobody thought of: only the culprit stays behind, with its traceback."""
+    prepared = Prepared([], [])
+    for place in places:
+        try:
+            done = _map(flow, entry, [place])
+        except Exception as error:
+            prepared.dead.append(dead(flow, entry, place, "", error))
+            continue
+        prepared.candidates += done.candidates
+        prepared.dead += done.dead
+    return prepared
+
+
+def _map(flow: SourceFlow, entry: Entry, places: Sequence[int]) -> Prepared:
+    mapped = list(zip(places, flow.mapping.run([entry.records[place] for place in places]), strict=True))
+    good = [(place, one) for place, one in mapped if not isinstance(one, NaveError)]
+    done = Prepared([], [dead(flow, entry, place, "", one) for place, one in mapped if isinstance(one, NaveError)])
+    documents = flow.rules.type.validate([one.values for _, one in good])
+    for (place, one), document in zip(good, documents, strict=True):
+        if isinstance(document, NaveError):
+            done.dead.append(dead(flow, entry, place, one.key, document))
+        else:
+            done.candidates.append(_candidate(flow, entry, place, one, encode(document), document))
+    return done
+
+
+def _candidate(
+    flow: SourceFlow, entry: Entry, place: int, one: MappedRecord, text: str, document: dict[str, Any]
+) -> Candidate:
+    changed_at = one.changed_at.timestamp() if one.changed_at else entry.landed_at
+    print_ = raw_hash(flow, entry.raws[place]) if entry.raws else None
+    number = entry.places[place][0]
+    hash_ = digest(text)
+    return Candidate(
+        one.key, one.version or "", changed_at, hash_, text, document, entry.id, entry.arrival, number, place, print_
+    )
+
+
+def dead(flow: SourceFlow, entry: Entry, place: int, key: str, error: BaseException) -> Dead:
+    """The letter for one record of a batch."""
+    return Dead(
+        stage="apply",
+        flow=flow.name,
+        entity=flow.rules.type.name,
+        key=key,
+        origin=_origin(entry, place),
+        raw=raw_text(entry.records[place]),
+        error=error,
+        place=entry.places[place],
+        journal_id=entry.id,
+    )
+
+
+def _origin(entry: Entry, place: int) -> Mapping[str, Any]:
+    """Where one record came from: of events that landed together, only its own."""
+    events = entry.origin.get("events")
+    return {**entry.origin, "events": [events[place]]} if events else entry.origin
