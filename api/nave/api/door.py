@@ -1,0 +1,213 @@
+"""The HTTP door: takes events in, and says 202 only when they are committed.
+
+A request is looked at in this order: who it is for, how large it says it is, who sent it, how large it really is,
+and only then what it says. Nothing is decoded for somebody who may not send.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from difflib import get_close_matches
+from hmac import compare_digest
+from typing import Any
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from nave.api.events import Origin, events
+from nave.api.problems import Problem, problem_response, translated
+from nave.core.errors import NaveError
+from nave.core.protocols import Raw
+
+Land = Callable[[str, list[Raw], Origin], Awaitable[int]]
+"""Commit raw records of a source with their origin; returns the journal id. A RetryableError says "not now"."""
+Status = Callable[[], Mapping[str, Any]]
+"""Counts to show; may look into the store, so it is called in a thread."""
+
+HEADERS = 100
+HEADER_BYTES = 16 * 1024
+_LINGER_SECONDS = 1.0
+_LINGER_BYTES = 4 * 2**20
+_LOG = logging.getLogger("nave.api")
+_JSON = [(b"content-type", b"application/json")]
+
+
+@dataclass(frozen=True, slots=True)
+class DoorSource:
+    """A source that events may be sent to."""
+
+    name: str
+    entity: str
+    token: bytes | None = None
+    """What the sender must show, as UTF-8; None lets everybody in."""
+    max_body: int = 16 * 2**20
+
+
+def door(
+    sources: Mapping[str, DoorSource],
+    land: Land,
+    status: Status,
+    *,
+    ready: Status | None = None,
+    body_seconds: float = 30.0,
+) -> Starlette:
+    """The application: POST /events/{source}; GET /livez, /readyz, /status.
+
+    `ready` gives a name -> bool mapping; all must be true for 200. `body_seconds` limits how long a body may take to arrive.
+    """
+    endpoint = _Events(sources, land, body_seconds)
+    routes = [
+        Route("/events/{source:path}", endpoint),
+        Route("/livez", _livez, methods=["GET"]),
+        Route("/readyz", _readyz(ready or dict), methods=["GET"]),
+        Route("/status", _status(status), methods=["GET"]),
+    ]
+    return Starlette(routes=routes, exception_handlers={404: _not_found, 405: _not_allowed})
+
+
+class _Events:
+    """POST /events/{source} as a bare ASGI application: every event comes this way, so it makes only what it needs."""
+
+    def __init__(self, sources: Mapping[str, DoorSource], land: Land, body_seconds: float) -> None:
+        self._sources = sources
+        self._land = land
+        self._seconds = body_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        try:
+            source = self._admit(scope, headers)
+            body = await self._body(receive, source.max_body)
+            if body is None:
+                return
+            found = events(headers, body, source.entity)
+            journal = await self._land(source.name, found.records, found.origin) if found.records else None
+        except NaveError as error:
+            await _refuse(translated(error), headers, scope, receive, send)
+            return
+        except Exception:
+            _LOG.exception("event.failed")
+            await _refuse(Problem("NAVE-A018", 500, {}), headers, scope, receive, send)
+            return
+        answer = b'{"accepted":%d,"id":%s}' % (len(found.records), b"null" if journal is None else b"%d" % journal)
+        await send(
+            {"type": "http.response.start", "status": 202, "headers": [*_JSON, (b"content-length", b"%d" % len(answer))]}
+        )
+        await send({"type": "http.response.body", "body": answer})
+
+    def _admit(self, scope: Scope, headers: Mapping[bytes, bytes]) -> DoorSource:
+        if scope["method"] != "POST":
+            raise Problem("NAVE-A008", 405, {"Allow": "POST", "Connection": "close"}, method=scope["method"][:20])
+        if len(scope["headers"]) > HEADERS or sum(len(n) + len(v) for n, v in scope["headers"]) > HEADER_BYTES:
+            raise Problem("NAVE-A009", 431, {"Connection": "close"}, limit=HEADER_BYTES)
+        shown = headers.get(b"authorization", b"")
+        name = scope["path_params"]["source"]
+        source = self._sources.get(name)
+        if source is None:
+            raise self._unknown(name, shown)
+        length = headers.get(b"content-length", b"")
+        if length.isdigit() and int(length) > source.max_body:
+            raise Problem("NAVE-A003", 413, {"Connection": "close"}, limit=source.max_body)
+        if not may_send(source, shown):
+            raise Problem("NAVE-A002", 401, {"WWW-Authenticate": 'Bearer realm="nave"', "Connection": "close"})
+        return source
+
+    def _unknown(self, name: str, shown: bytes) -> Problem:
+        """With the names that are near, but only of sources that this sender may send to."""
+        names = [one.name for one in self._sources.values() if may_send(one, shown)]
+        near = ", ".join(get_close_matches(name, names)) or "-"
+        return Problem("NAVE-A001", 404, {"Connection": "close"}, source=_short(name), near=near)
+
+    async def _body(self, receive: Receive, limit: int) -> bytes | None:
+        """The whole body, None if the sender went away; it may be neither longer than `limit` nor slower than allowed."""
+        parts: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(self._seconds):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        return None
+                    part = message.get("body", b"")
+                    size += len(part)
+                    if size > limit:
+                        raise Problem("NAVE-A003", 413, {"Connection": "close"}, limit=limit)
+                    if not message.get("more_body", False):
+                        return b"".join((*parts, part)) if parts else part
+                    parts.append(part)
+        except TimeoutError as error:
+            raise Problem("NAVE-A010", 408, {"Connection": "close"}, seconds=self._seconds) from error
+
+
+async def _refuse(problem: Problem, headers: Mapping[bytes, bytes], scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer with the problem. What is left of the body is taken in for a moment, or its sender might see a reset."""
+    response = problem_response(problem, headers)
+    if problem.headers.get("Connection") != "close":
+        await response(scope, receive, send)
+        return
+    await send({"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers})
+    await send({"type": "http.response.body", "body": bytes(response.body), "more_body": True})
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LINGER_SECONDS):
+            left = _LINGER_BYTES
+            while left > 0:
+                message = await receive()
+                left -= len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    break
+    await send({"type": "http.response.body", "body": b""})
+
+
+def may_send(source: DoorSource, shown: bytes) -> bool:
+    """Whether an Authorization header opens this source; takes as long for a wrong token as for a right one."""
+    if source.token is None:
+        return True
+    kind, _, token = shown.partition(b" ")
+    return compare_digest(token.strip(), source.token) and kind.lower() == b"bearer"
+
+
+async def _livez(request: Request) -> Response:
+    return Response(b"ok\n", media_type="text/plain")
+
+
+def _readyz(ready: Status) -> Callable[[Request], Awaitable[Response]]:
+    async def readyz(request: Request) -> Response:
+        parts = await asyncio.to_thread(ready)
+        good = all(parts.values())
+        return _json({"ready": good, "parts": dict(parts)}, 200 if good else 503)
+
+    return readyz
+
+
+def _status(status: Status) -> Callable[[Request], Awaitable[Response]]:
+    async def counts(request: Request) -> Response:
+        return _json(dict(await asyncio.to_thread(status)), 200)
+
+    return counts
+
+
+def _json(content: Mapping[str, Any], status: int) -> Response:
+    return Response(msgspec.json.encode(content), status, {"Cache-Control": "no-store"}, "application/json")
+
+
+def _not_found(request: Request, error: Exception) -> Response:
+    problem = Problem("NAVE-A007", 404, {}, path=_short(request.url.path))
+    return problem_response(problem, dict(request.headers.raw))
+
+
+def _not_allowed(request: Request, error: Exception) -> Response:
+    problem = Problem("NAVE-A008", 405, {"Allow": "GET"}, method=_short(request.method))
+    return problem_response(problem, dict(request.headers.raw))
+
+
+def _short(text: str) -> str:
+    kept = "".join(c if c.isprintable() else "?" for c in text[:81])
+    return kept if len(kept) <= 80 else kept[:79] + "…"

@@ -1,0 +1,39 @@
+"""Connector `http`: events pushed in through the hub's door, JSON sent out; aiohttp is imported when something is opened."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+
+from nave.connectors.http.options import HttpOptions, HttpSinkOptions, HttpSourceOptions
+from nave.core.protocols import ConnectorSpec, Probe, Setting, Sink
+
+
+def _sink(connection: HttpOptions, options: HttpSinkOptions, setting: Setting) -> Sink:
+    from nave.connectors.http.sink import HttpSink
+
+    return HttpSink(connection, options, setting)
+
+
+def _probe(connection: HttpOptions, options: HttpSinkOptions, setting: Setting) -> AbstractContextManager[Probe]:
+    from nave.connectors.http.probe import probing
+
+    return probing(connection, options, setting)
+
+
+def _check(connection: HttpOptions, setting: Setting) -> None:
+    from nave.connectors.http.sink import check
+
+    check(connection, setting)
+
+
+SPEC = ConnectorSpec(
+    name="http",
+    summary="Web services: events in as CloudEvents or plain JSON, JSON out with an idempotency key",
+    options=HttpOptions,
+    source_options=HttpSourceOptions,
+    sink_options=HttpSinkOptions,
+    sink=_sink,
+    probe=_probe,
+    check=_check,
+    pushed=True,
+)

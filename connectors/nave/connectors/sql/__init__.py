@@ -1,0 +1,36 @@
+"""Connector `sql`: tables and queries of a database, through SQLAlchemy, which is imported when something is opened."""
+
+from __future__ import annotations
+
+from nave.connectors.sql.options import SqlOptions, SqlSinkOptions, SqlSourceOptions
+from nave.core.protocols import ConnectorSpec, Setting, Sink, Source
+
+
+def _source(connection: SqlOptions, options: SqlSourceOptions, setting: Setting) -> Source:
+    from nave.connectors.sql.source import SqlSource
+
+    return SqlSource(connection, options, setting)
+
+
+def _sink(connection: SqlOptions, options: SqlSinkOptions, setting: Setting) -> Sink:
+    from nave.connectors.sql.sink import SqlSink
+
+    return SqlSink(connection, options, setting)
+
+
+def _check(connection: SqlOptions, setting: Setting) -> None:
+    from nave.connectors.sql.engine import check
+
+    check(connection, setting)
+
+
+SPEC = ConnectorSpec(
+    name="sql",
+    summary="A database: rows by query and watermark, with child rows; idempotent upserts guarded by a version",
+    options=SqlOptions,
+    source_options=SqlSourceOptions,
+    sink_options=SqlSinkOptions,
+    source=_source,
+    sink=_sink,
+    check=_check,
+)

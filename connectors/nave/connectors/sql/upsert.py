@@ -1,0 +1,105 @@
+"""The statements that write one row idempotently, in each dialect's own words: names quoted, values as parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import count
+
+from sqlalchemy import Dialect
+
+from nave.connectors.sql.select import quoted
+
+
+@dataclass(frozen=True, slots=True)
+class Upsert:
+    """What to run for a list of rows, each with the values of the columns in order.
+
+    With `insert` None, `write` inserts or updates by itself. Otherwise `write` updates, `insert` inserts, and `existing`
+    tells, given a key, which is due.
+    """
+
+    key: int
+    """The place of the key among the columns."""
+    write: str
+    insert: str | None = None
+    existing: str | None = None
+    order: tuple[int, ...] | None = None
+    """Which values, by their place in `columns`, are the parameters of `write`; None for all in order."""
+
+
+def upsert(dialect: Dialect, table: str, columns: Sequence[str], key: str, version: str | None, *, unique: bool) -> Upsert:
+    """The upsert of a quoted `table`. `unique` says that the key column has a unique index, which ON CONFLICT needs."""
+    build = _BUILDERS.get(dialect.name, _separately)
+    if build is _on_conflict and not unique:
+        build = _separately
+    return build(dialect, table, tuple(columns), key, version)
+
+
+def _on_conflict(dialect: Dialect, table: str, columns: tuple[str, ...], key: str, version: str | None) -> Upsert:
+    q, marks = _quote(dialect), _marks(dialect)
+    changes = ", ".join(f"{q(one)} = excluded.{q(one)}" for one in columns if one != key)
+    guard = f" where excluded.{q(version)} >= {table}.{q(version)} or {table}.{q(version)} is null" if version else ""
+    action = f"do update set {changes}{guard}" if changes else "do nothing"
+    text = (
+        f"insert into {table} ({', '.join(map(q, columns))}) values ({', '.join(next(marks) for _ in columns)})"
+        f" on conflict ({q(key)}) {action}"
+    )
+    return Upsert(columns.index(key), text)
+
+
+def _merge(dialect: Dialect, table: str, columns: tuple[str, ...], key: str, version: str | None) -> Upsert:
+    q, marks = _quote(dialect), _marks(dialect)
+    row = ", ".join(f"{next(marks)} as {q(one)}" for one in columns)
+    changes = ", ".join(f"t.{q(one)} = s.{q(one)}" for one in columns if one != key)
+    guard = f" where s.{q(version)} >= t.{q(version)} or t.{q(version)} is null" if version else ""
+    matched = f" when matched then update set {changes}{guard}" if changes else ""
+    text = (
+        f"merge into {table} t using (select {row} from dual) s on (t.{q(key)} = s.{q(key)}){matched}"
+        f" when not matched then insert ({', '.join(map(q, columns))})"
+        f" values ({', '.join('s.' + q(one) for one in columns)})"
+    )
+    return Upsert(columns.index(key), text)
+
+
+def _separately(dialect: Dialect, table: str, columns: tuple[str, ...], key: str, version: str | None) -> Upsert:
+    q, marks = _quote(dialect), _marks(dialect)
+    others = tuple(one for one in columns if one != key) or (key,)
+    changes = ", ".join(f"{q(one)} = {next(marks)}" for one in others)
+    match = f"{q(key)} = {next(marks)}"
+    guard = f" and ({q(version)} <= {next(marks)} or {q(version)} is null)" if version else ""
+    text = f"update {table} set {changes} where {match}{guard}"
+    again = _marks(dialect)
+    insert = f"insert into {table} ({', '.join(map(q, columns))}) values ({', '.join(next(again) for _ in columns)})"
+
+    existing = f"select 1 from {table} where {q(key)} = {next(_marks(dialect))}"
+    order = tuple(map(columns.index, (*others, key, *((version,) if version else ()))))
+    return Upsert(columns.index(key), text, insert, existing, order)
+
+
+_BUILDERS = {"sqlite": _on_conflict, "postgresql": _on_conflict, "oracle": _merge}
+
+
+def _quote(dialect: Dialect) -> Callable[[str], str]:
+    escape = dialect.paramstyle in ("format", "pyformat")
+
+    def quote(name: str) -> str:
+        text = quoted(name, dialect)
+        return text.replace("%", "%%") if escape and "%%" not in text else text
+
+    return quote
+
+
+class _Marks:
+    """One mark per parameter, in the driver's style."""
+
+    def __init__(self, style: str) -> None:
+        self._form = {"qmark": "?", "format": "%s", "pyformat": "%s"}.get(style, ":{}")
+        self._numbers = count(1)
+
+    def __next__(self) -> str:
+        return self._form.format(next(self._numbers))
+
+
+def _marks(dialect: Dialect) -> _Marks:
+    return _Marks(dialect.paramstyle)
