@@ -19,9 +19,9 @@ _AREA = {"SH": "310000", "BJ": "110000", "GD": "440000", "JS": "320000", "ZJ": "
 _ZONE = timezone(timedelta(hours=8))
 _CENT = Decimal("0.01")
 _COLUMNS = (
-    "code name short_name tax_id status kind grade region phone email amount currency terms "
-    "contact mobile role country address zip remark updated"
-).split()
+    *("code", "name", "short_name", "tax_id", "status", "kind", "grade", "region", "phone", "email", "amount"),
+    *("currency", "terms", "contact", "mobile", "role", "country", "address", "zip", "remark", "updated"),
+)
 
 
 def records(path: str) -> Iterator[dict[str, str | None]]:

@@ -72,6 +72,7 @@ class DepotSink(Options):
     """Where to write."""
 
     table: str
+    columns: list[str] | None = Field(default=None, min_length=1)
 
 
 class DoorSource(Options):
@@ -127,7 +128,7 @@ GOOD = {
             table: IF_CUSTOMER
             mapping: erp/customer-out
             when: status == "active"
-            limits: {rate: 20/s, timeout: 30s}
+            limits: {rate: 20/s, batch: 100}
         """,
     "systems/crm.yaml": """\
         system: crm

@@ -69,7 +69,6 @@ def test_what_the_loader_accepts_fits_its_schema(file: str) -> None:
         ("hub", "hub: P 1\n", False),
         ("hub", "hub: p\nstor: x\n", False),
         ("hub", "hub: p\ntitle: x\n", True),
-        ("hub", "hub: p\nlanguages: [en, fr]\n", False),
         ("system", "system: x\nconnections: {a: {type: depot, url: x, password: '${env:P}'}}\n", True),
         ("system", "system: x\nconnections: {a: {type: depot, url: x, password: hunter2}}\n", False),
         ("system", "system: x\nconnections: {a: {type: depot, url: x, login: {key: hunter2}}}\n", False),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -295,3 +297,20 @@ def test_the_spec_says_what_it_can_do() -> None:
     with pytest.raises(ValueError):
         SqlSinkOptions(table="t", key="a b")
     assert isinstance(PermanentError("NAVE-S033", name="x", reason="y").help("zh"), str)
+
+
+@pytest.mark.parametrize(("retired", "left"), [("keep", ["A", "B"]), ("delete", ["B"])])
+def test_the_row_of_a_record_that_became_part_of_another_stays_or_goes_as_the_options_say(
+    tmp_path: Path, retired: str, left: list[str]
+) -> None:
+    connection = SqlOptions(url=f"sqlite:///{tmp_path / 'target.db'}")
+    options = SqlSinkOptions.model_validate({"table": "T", "key": "CODE", "create": True, "retired": retired})
+    first = [Outbound(name, 1, {"CODE": name, "NAME": "n"}) for name in ("A", "B")]
+
+    with SqlSink(connection, options, Setting("x.t", tmp_path)) as sink:
+        sink.write(first)
+        receipts = sink.write([Outbound("A", 2, {"CODE": "A", "NAME": "n"}, retired=True), replace(first[1], version=2)])
+
+    assert [receipt.outcome for receipt in receipts] == [Outcome.ACCEPTED] * 2
+    with closing(sqlite3.connect(tmp_path / "target.db")) as database:
+        assert [row[0] for row in database.execute('select "CODE" from "T" order by 1')] == left

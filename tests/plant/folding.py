@@ -45,7 +45,8 @@ class Folded:
         survivorship = Survivorship(rules.default, rules.fields)
         said = {(system, key): one for (name, system, key), one in self.latest.items() if name == entity}
         nodes = [Node(*member, identity.values(one[2]), None) for member, one in said.items()]
-        return [_merged([(node.system, node.key) for node in group], said, survivorship) for group in partition(nodes)]
+        groups = partition(nodes, identity.names)
+        return [_merged([(node.system, node.key) for node in group], said, survivorship) for group in groups]
 
     def documents(self, entity: str) -> Iterator[dict[str, Any]]:
         """Golden records as outbound mappings see them."""

@@ -150,7 +150,6 @@ class _Reading:
             self._store(file.store),
             file.broker,
             file.http,
-            file.languages,
             file.retention,
             file.limits,
             systems,

@@ -161,9 +161,6 @@ class HubFile(FileModel):
         default="memory://", description="Carries hints between workers; nothing depends on it for being right"
     )
     http: HttpFile = Field(default=HttpFile(), description="The door for events")
-    languages: tuple[Literal["en", "zh"], ...] = Field(
-        default=("en", "zh"), min_length=1, description="Languages of texts for people, the first one preferred"
-    )
     retention: RetentionFile = Field(default=RetentionFile(), description="How long things are kept")
     limits: LimitsFile = Field(default=LimitsFile(), description="Bounds that protect the hub")
 
@@ -190,8 +187,6 @@ class SinkLimitsFile(FileModel):
     """How much a target can take."""
 
     rate: Rate | None = Field(default=None, description="At most this many records in a time")
-    concurrency: int = Field(default=4, ge=1, le=256, description="Writes at the same time")
-    timeout: Duration = Field(default=timedelta(seconds=30), description="Longest wait for one answer")
     batch: int = Field(default=1000, ge=1, le=1000, description="Records in one write")
 
 

@@ -105,7 +105,6 @@ class HubConfig:
     store: str = field(repr=False)
     broker: str = field(repr=False)
     http: HttpFile
-    languages: tuple[str, ...]
     retention: RetentionFile
     limits: LimitsFile
     systems: Mapping[str, SystemConfig]

@@ -42,7 +42,10 @@ class MemoryTarget:
             held = self.tables[table].get(record.key)
             if held is not None and held.version >= record.version:
                 return Receipt(Outcome.DUPLICATE, remote_key=record.key)
-            self.tables[table][record.key] = Held(record.version, dict(record.values))
+            if record.retired:
+                self.tables[table].pop(record.key, None)
+            else:
+                self.tables[table][record.key] = Held(record.version, dict(record.values))
             self.effects.append((table, record.key, record.version))
         return Receipt(Outcome.ACCEPTED, remote_key=record.key)
 

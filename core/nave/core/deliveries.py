@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from nave.core.store import Transaction
+from nave.core.store import Query, Transaction
 from nave.core.store import schema as t
 
 _d = t.delivery.c
@@ -132,20 +132,27 @@ _CLAIMED = (_d.record_id, _d.due_version, _d.acked_version, _d.attempts, _d.remo
 
 def claim(tx: Transaction, sink: str, lease: str, now: float, seconds: float, limit: int) -> list[Claimed]:
     """Lease up to `limit` ready deliveries of one sink, the longest waiting first."""
+    values = {"sink": sink, "lease": lease, "now": now, "until": now + seconds, "most": limit}
+    return sorted(Claimed._make(row) for row in tx.run(_CLAIM, **values))
+
+
+def _claiming() -> sa.Executable:
     ready = (
         sa.select(_d.record_id)
-        .where(_d.sink == sink, _d.state == t.Due.READY, _d.next_at <= now)
+        .where(_d.sink == sa.bindparam("sink"), _d.state == t.Due.READY, _d.next_at <= sa.bindparam("now"))
         .order_by(_d.next_at)
-        .limit(limit)
+        .limit(sa.bindparam("most", type_=sa.Integer))
         .with_for_update(skip_locked=True)
     )
-    statement = (
+    return (
         sa.update(t.delivery)
-        .where(_d.sink == sink, _d.record_id.in_(ready.scalar_subquery()))
-        .values(state=int(t.Due.LEASED), lease=lease, lease_until=now + seconds)
+        .where(_d.sink == sa.bindparam("sink"), _d.record_id.in_(ready.scalar_subquery()))
+        .values(state=int(t.Due.LEASED), lease=sa.bindparam("lease"), lease_until=sa.bindparam("until"))
         .returning(*_CLAIMED)
     )
-    return sorted(Claimed._make(row) for row in tx.execute(statement))
+
+
+_CLAIM = Query(lambda _: _claiming())
 
 
 class Mark(NamedTuple):
@@ -176,27 +183,38 @@ def mark(tx: Transaction, sink: str, lease: str, marks: Sequence[Mark], now: flo
 
     A version that became due in the meantime makes a settled delivery ready again at once.
     """
-    new: sa.BindParameter[int] = sa.bindparam("n_state")
-    newer = sa.and_(_d.due_version > sa.bindparam("n_tried"), sa.bindparam("n_again") == 1)
-    statement = (
+    common = {"n_sink": sink, "n_lease": lease, "n_now": now}
+    if marks:
+        tx.run_many(_MARK, [_mark_row(one) | common for one in sorted(marks, key=lambda one: one.record_id)])
+
+
+def _marking() -> sa.Executable:
+    def new(name: str, column: sa.Column[Any]) -> sa.BindParameter[Any]:
+        return sa.bindparam(name, type_=column.type)
+
+    newer = sa.and_(_d.due_version > new("n_tried", _d.due_version), new("n_again", _d.state) == 1)
+    now = new("n_now", _d.next_at)
+    return (
         sa.update(t.delivery)
-        .where(_d.sink == sink, _d.record_id == sa.bindparam("n_record"), _d.lease == lease)
+        .where(_d.sink == sa.bindparam("n_sink"), _d.record_id == sa.bindparam("n_record"))
+        .where(_d.lease == sa.bindparam("n_lease"))
         .values(
-            state=sa.case((newer, int(t.Due.READY)), else_=new),
+            state=sa.case((newer, int(t.Due.READY)), else_=new("n_state", _d.state)),
             acked_version=_acked,
-            next_at=sa.case((newer, now), else_=sa.bindparam("n_next")),
-            attempts=sa.bindparam("n_attempts"),
-            remote_key=sa.func.coalesce(sa.bindparam("n_remote", type_=sa.String), _d.remote_key),
+            next_at=sa.case((newer, now), else_=new("n_next", _d.next_at)),
+            attempts=new("n_attempts", _d.attempts),
+            remote_key=sa.func.coalesce(new("n_remote", _d.remote_key), _d.remote_key),
             present=_present,
-            waits_for=sa.bindparam("n_waits", type_=sa.BigInteger),
-            error=sa.bindparam("n_error", type_=sa.Text),
+            waits_for=new("n_waits", _d.waits_for),
+            error=new("n_error", _d.error),
             lease=None,
             lease_until=None,
             changed_at=now,
         )
     )
-    if marks:
-        tx.execute(statement, [_mark_row(one) for one in sorted(marks, key=lambda one: one.record_id)])
+
+
+_MARK = Query(lambda _: _marking())
 
 
 def held(tx: Transaction, sink: str, lease: str, record_ids: Iterable[int]) -> set[int]:

@@ -17,7 +17,7 @@ from nave.core.identity import Cluster
 from nave.core.intake import Candidate, Counts, Intake, Known, Overtaken, Taken, digest
 from nave.core.linking import Found, identify
 from nave.core.merge import merge
-from nave.core.store import Transaction
+from nave.core.store import Query, Transaction
 from nave.core.store import schema as t
 
 
@@ -65,12 +65,17 @@ def _latest_of_batch(candidates: Iterable[Candidate]) -> tuple[dict[str, Candida
     return latest, counts
 
 
-def _known(tx: Transaction, intake: Intake, keys: list[str]) -> dict[str, Known]:
-    s = t.source_record.c
-    statement = sa.select(s.key, s.record_id, s.version, s.arrival, s.place, s.hash).where(
-        s.entity == intake.entity, s.system == intake.system, tx.among(s.key, keys)
+_s = t.source_record.c
+_KNOWN = Query(
+    lambda among: sa.select(_s.key, _s.record_id, _s.version, _s.arrival, _s.place, _s.hash).where(
+        _s.entity == sa.bindparam("entity"), _s.system == sa.bindparam("system"), among(_s.key, "keys")
     )
-    return {row[0]: Known(row[1], row[2], row[3], row[4], bytes(row[5])) for row in tx.rows(statement)}
+)
+
+
+def _known(tx: Transaction, intake: Intake, keys: list[str]) -> dict[str, Known]:
+    rows = tx.run(_KNOWN, entity=intake.entity, system=intake.system, keys=keys)
+    return {row[0]: Known(row[1], row[2], row[3], row[4], bytes(row[5])) for row in rows}
 
 
 def _sort_out(latest: dict[str, Candidate], known: Mapping[str, Known], counts: _Tally) -> dict[str, Candidate]:
@@ -132,6 +137,7 @@ def _move_on(tx: Transaction, intake: Intake, moved: Sequence[tuple[Candidate, b
         "arrival": sa.bindparam("a"),
         "journal_id": sa.bindparam("j"),
         "place": sa.bindparam("p"),
+        "raw_hash": sa.bindparam("h", type_=sa.LargeBinary),
     }
     rows = [
         {
@@ -141,6 +147,7 @@ def _move_on(tx: Transaction, intake: Intake, moved: Sequence[tuple[Candidate, b
             "a": one.arrival,
             "j": one.journal_id,
             "p": one.place,
+            "h": one.raw_hash,
         }
         for one, newer in moved
     ]
@@ -294,7 +301,8 @@ def _announce(tx: Transaction, intake: Intake, changed: _Changed) -> set[str]:
     """Links and deliveries that follow from new golden versions; returns the sinks with work."""
     waiting: set[int] = set()
     if intake.rules.type.refs:
-        waiting = references.link(tx, intake.rules.type, changed.documents, intake.now)
+        older = [number for number, version in changed.versions.items() if version > 1]
+        waiting = references.link(tx, intake.rules.type, changed.documents, older, intake.now)
     deliveries.make_due(tx, intake.rules.sinks, changed.versions, waiting, intake.now)
     references.close(tx, list(changed.absorbed))
     deliveries.retire(tx, list(changed.absorbed), intake.now)

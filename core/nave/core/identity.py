@@ -24,7 +24,6 @@ class Node(NamedTuple):
     system: str
     key: str
     values: tuple[Value, ...]
-    """The strongest rule first."""
     record_id: int | None
     """The golden record it belongs to so far."""
 
@@ -38,6 +37,11 @@ class IdentityRules:
     @cached_property
     def _paths(self) -> tuple[tuple[str, tuple[tuple[str, ...], ...]], ...]:
         return tuple(("+".join(rule), tuple(tuple(path.split(".")) for path in rule)) for rule in self.exact)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The rules by name, the strongest first."""
+        return tuple(rule for rule, _ in self._paths)
 
     def values(self, document: Mapping[str, Any]) -> tuple[Value, ...]:
         """The normalised keys of one document."""
@@ -65,22 +69,26 @@ class Cluster(NamedTuple):
     """Golden ids that are this one from now on."""
 
 
-def partition(nodes: Iterable[Node]) -> list[tuple[Node, ...]]:
-    """Group nodes that share a value. Two records of one system stay apart; of two that could join, the lower key does."""
+def partition(nodes: Iterable[Node], rules: Sequence[str]) -> list[tuple[Node, ...]]:
+    """Group nodes that share a value, by the strongest of the `rules` first.
+
+    Two records of one system stay apart; of two that could join, the lower key does.
+    """
     ordered = sorted(nodes, key=lambda node: (node.system, node.key))
     groups = {place: [place] for place in range(len(ordered))}
     home = list(range(len(ordered)))
-    for sharing in _shared_values(ordered):
+    for sharing in _shared_values(ordered, rules):
         for place in sharing[1:]:
             _join(groups, home, ordered, sharing[0], place)
     return [tuple(ordered[place] for place in members) for members in groups.values()]
 
 
-def _shared_values(ordered: Sequence[Node]) -> list[list[int]]:
-    buckets: dict[tuple[int, str, str], list[int]] = defaultdict(list)
+def _shared_values(ordered: Sequence[Node], rules: Sequence[str]) -> list[list[int]]:
+    strength = {rule: rank for rank, rule in enumerate(rules)}
+    buckets: dict[tuple[int, str], list[int]] = defaultdict(list)
     for place, node in enumerate(ordered):
-        for strength, (rule, value) in enumerate(node.values):
-            buckets[strength, rule, value].append(place)
+        for rule, value in node.values:
+            buckets[strength[rule], value].append(place)
     return [buckets[name] for name in sorted(buckets) if len(buckets[name]) > 1]
 
 

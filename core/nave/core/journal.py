@@ -17,7 +17,7 @@ from nave.core.clock import Clock, Ids, id_text
 from nave.core.dead import Dead, bury
 from nave.core.entities import encode
 from nave.core.protocols import Batch, Place, Raw
-from nave.core.store import Store, Transaction
+from nave.core.store import Query, Store, Transaction
 from nave.core.store import schema as t
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
@@ -113,11 +113,20 @@ def _insert(tx: Transaction, landing: Landing, now: float) -> int:
     return _insert_row(tx, row, landing.body)
 
 
+_COLUMNS = ("source", "arrival", "origin", "count", "trace", "landed_at", "received", "dead", "state")
+_INSERT = Query(
+    lambda _: (
+        sa.insert(t.journal)
+        .values({name: sa.bindparam(name, type_=t.journal.c[name].type) for name in _COLUMNS})
+        .returning(t.journal.c.id)
+    )
+)
+
+
 def _insert_row(tx: Transaction, row: dict[str, Any], body: bytes) -> int:
-    key = tx.execute(sa.insert(t.journal).values(row)).inserted_primary_key
-    assert key is not None
-    tx.insert(t.journal_body, ("journal_id", "body"), [(key[0], body)])
-    return int(key[0])
+    ((number,),) = tx.run(_INSERT, **{"arrival": None, "dead": 0, "state": int(t.Journal.PENDING), **row})
+    tx.insert(t.journal_body, ("journal_id", "body"), [(number, body)])
+    return int(number)
 
 
 def _unreadable(landing: Landing, refused: Any, journal_id: int | None) -> Dead:
@@ -165,11 +174,16 @@ class Claim:
     def _mark(self, tx: Transaction) -> bool:
         """Take the batches out of the queue, all or none; false when one was taken since they were read."""
         wanted = [entry.id for entry in self.entries]
-        ours = (tx.among(t.journal.c.id, wanted), t.journal.c.state == t.Journal.PENDING)
-        if len(tx.rows(sa.select(t.journal.c.id).where(*ours))) < len(wanted):
+        if len(tx.run(_STILL_PENDING, ids=wanted)) < len(wanted):
             return False
-        tx.execute(sa.update(t.journal).where(*ours).values(state=int(t.Journal.DONE)))
+        tx.run(_TAKE, ids=wanted)
         return True
+
+
+_STILL_PENDING = Query(
+    lambda among: sa.select(t.journal.c.id).where(among(t.journal.c.id, "ids"), t.journal.c.state == t.Journal.PENDING)
+)
+_TAKE = Query(lambda among: sa.update(t.journal).where(among(t.journal.c.id, "ids")).values(state=int(t.Journal.DONE)))
 
 
 @contextmanager
@@ -181,11 +195,11 @@ def claim(store: Store, sources: Iterable[str], limit: int) -> Iterator[Claim]:
     """
     if store.embedded:
         with store.read() as tx:
-            entries = _pending(tx, sources, limit, lock=False)
+            entries = _pending(tx, sources, limit)
         yield Claim(store, entries, None)
     else:
         with store.write() as tx:
-            yield Claim(store, _pending(tx, sources, limit, lock=True), tx)
+            yield Claim(store, _pending(tx, sources, limit), tx)
 
 
 _with_body = t.journal.join(t.journal_body, t.journal.c.id == t.journal_body.c.journal_id)
@@ -200,25 +214,48 @@ _ENTRY = (
 )
 
 
-def _pending(tx: Transaction, sources: Iterable[str], limit: int, *, lock: bool) -> list[Entry]:
-    ours = (t.journal.c.state == t.Journal.PENDING, t.journal.c.source.in_(list(sources)))
-    waiting = sa.select(*_ENTRY).select_from(_with_body).where(*ours).order_by(t.journal.c.id)
-    first = tx.rows(_locked(waiting.limit(1), lock))
-    if not first or first[0].count >= limit:
+class _Row(NamedTuple):
+    id: int
+    source: str
+    arrival: int | None
+    origin: str
+    body: bytes
+    landed_at: float
+    records: int
+
+
+_MOST_BATCHES = 64
+
+
+def _waiting() -> sa.Select[Any]:
+    """Locked on databases that know row locks; SQLite leaves the words out."""
+    pending = sa.select(*_ENTRY).select_from(_with_body).where(t.journal.c.state == t.Journal.PENDING)
+    return pending.order_by(t.journal.c.id).with_for_update(skip_locked=True, of=t.journal)
+
+
+_FIRST = Query(lambda among: _waiting().where(among(t.journal.c.source, "sources")).limit(1))
+_MORE = Query(
+    lambda _: (
+        _waiting()
+        .where(t.journal.c.source == sa.bindparam("source"), t.journal.c.id > sa.bindparam("after"))
+        .limit(_MOST_BATCHES)
+    )
+)
+
+
+def _pending(tx: Transaction, sources: Iterable[str], limit: int) -> list[Entry]:
+    first = [_Row._make(row) for row in tx.run(_FIRST, sources=sources)]
+    if not first or first[0].records >= limit:
         return [_entry(row) for row in first]
-    same = waiting.where(t.journal.c.source == first[0].source, t.journal.c.id > first[0].id)
-    return [_entry(row) for row in _within(limit, first, tx.rows(_locked(same.limit(64), lock)))]
-
-
-def _locked(statement: sa.Select[Any], lock: bool) -> sa.Select[Any]:
-    return statement.with_for_update(skip_locked=True, of=t.journal) if lock else statement
+    more = tx.run(_MORE, source=first[0].source, after=first[0].id)
+    return [_entry(row) for row in _within(limit, first, [_Row._make(row) for row in more])]
 
 
 def _within(limit: int, first: Sequence[Any], more: Sequence[Any]) -> Iterator[Any]:
     total = 0
     for row in [*first, *more]:
-        total += row.count
-        if total > limit and total > row.count:
+        total += row.records
+        if total > limit and total > row.records:
             return
         yield row
 

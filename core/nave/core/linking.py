@@ -12,7 +12,7 @@ from nave.core.entities import decode
 from nave.core.identity import Cluster, Node, Value, assign, partition
 from nave.core.intake import Candidate, Intake, Known, Name
 from nave.core.merge import Contribution
-from nave.core.store import Transaction
+from nave.core.store import Query, Transaction
 from nave.core.store import schema as t
 
 
@@ -67,7 +67,7 @@ def _cluster(
     for name, one in loaded.items():
         members.setdefault(name, one)
         nodes.setdefault(name, others[name])
-    clusters = assign(partition(nodes.values()), intake.ids.take)
+    clusters = assign(partition(nodes.values(), intake.rules.identity.names), intake.ids.take)
     _rekey(tx, intake, clusters, others)
     moved = [
         (node.system, node.key, cluster.record_id)
@@ -102,16 +102,22 @@ def _neighbourhood(
     return members, nodes
 
 
+_i = t.identity_key.c
+_HELD = Query(
+    lambda among: sa.select(_i.value, _i.record_id).where(
+        _i.entity == sa.bindparam("entity"), _i.rule == sa.bindparam("rule"), among(_i.value, "values")
+    )
+)
+
+
 def _sharing(tx: Transaction, entity: str, values: Iterable[Value]) -> dict[Value, set[int]]:
     """The golden records that hold each of these values, for those that are held at all."""
     by_rule: dict[str, list[str]] = defaultdict(list)
     for rule, value in values:
         by_rule[rule].append(value)
-    i = t.identity_key.c
     found: dict[Value, set[int]] = defaultdict(set)
     for rule, listed in by_rule.items():
-        held = sa.select(i.value, i.record_id).where(i.entity == entity, i.rule == rule, tx.among(i.value, listed))
-        for value, number in tx.rows(held):
+        for value, number in tx.run(_HELD, entity=entity, rule=rule, values=listed):
             found[rule, value].add(number)
     return found
 

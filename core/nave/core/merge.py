@@ -119,5 +119,7 @@ RULES = tuple(_CHOOSERS)
 
 def match_text(value: str) -> str:
     """A value as identity compares it: full-width and compatibility forms unified, no spaces, upper case."""
-    folded = value if value.isascii() else unicodedata.normalize("NFKC", value)
-    return "".join(folded.split()).upper()
+    if value.isascii():
+        return "".join(value.split()).upper()
+    folded = "".join(unicodedata.normalize("NFKC", value).split()).upper()
+    return unicodedata.normalize("NFKC", folded)  # letters that a space kept apart, or that have no upper case of their own

@@ -13,7 +13,7 @@ from nave.core.clock import id_text
 from nave.core.deliveries import Claimed
 from nave.core.entities import Document, EntityType, decode
 from nave.core.errors import NaveError
-from nave.core.store import Transaction
+from nave.core.store import Query, Transaction
 from nave.core.store import schema as t
 
 
@@ -59,19 +59,29 @@ def _ready(row: Any, document: Document, due: int) -> Ready:
     return Ready(row.id, due if gone else row.version, document, gone)
 
 
-def _documents(tx: Transaction, claimed: Sequence[Claimed], *, every_version: bool) -> dict[int, Any]:
-    r, v = t.record.c, t.record_version.c
+def _documents(tx: Transaction, claimed: Sequence[Claimed], *, every_version: bool) -> dict[int, _Stored]:
     numbers = [one.record_id for one in claimed]
-    current = {
-        row.id: row for row in tx.rows(sa.select(r.id, r.version, r.doc, r.merged_into).where(tx.among(r.id, numbers)))
-    }
+    current = {row[0]: _Stored._make(row) for row in tx.run(_CURRENT, ids=numbers)}
     if not every_version:
         return current
     wanted = {one.record_id: one.acked_version + 1 for one in claimed}
-    merged = sa.literal(None).label("merged_into")
-    columns = (v.record_id.label("id"), v.version, v.doc, merged)
-    older = tx.rows(sa.select(*columns).where(tx.among(v.record_id, numbers)))
-    return current | {row.id: row for row in older if wanted[row.id] == row.version}
+    v = t.record_version.c
+    older = tx.rows(sa.select(v.record_id, v.version, v.doc).where(tx.among(v.record_id, numbers)))
+    return current | {row[0]: _Stored._make([*row, None]) for row in older if wanted[row[0]] == row[1]}
+
+
+class _Stored(NamedTuple):
+    id: int
+    version: int
+    doc: str
+    merged_into: int | None
+
+
+_r, _s = t.record.c, t.source_record.c
+_CURRENT = Query(lambda among: sa.select(_r.id, _r.version, _r.doc, _r.merged_into).where(among(_r.id, "ids")))
+_KEYS = Query(
+    lambda among: sa.select(_s.record_id, _s.system, _s.key).where(among(_s.record_id, "ids")).order_by(_s.key.desc())
+)
 
 
 def _expand_links(tx: Transaction, entity: EntityType, documents: Mapping[int, Document]) -> None:
@@ -103,9 +113,7 @@ def _codes(tx: Transaction, record_ids: Iterable[int]) -> dict[int | None, str |
 def keys_of(tx: Transaction, record_ids: Iterable[int]) -> dict[int | None, dict[str, str]]:
     """The crosswalk of golden records: system -> the key it knows the record by, the lowest where it has several."""
     found: dict[int | None, dict[str, str]] = defaultdict(dict)
-    s = t.source_record.c
-    told = sa.select(s.record_id, s.system, s.key).where(tx.among(s.record_id, record_ids)).order_by(s.key.desc())
-    for number, system, key in tx.rows(told):
+    for number, system, key in tx.run(_KEYS, ids=record_ids):
         found[number][system] = key
     return found
 

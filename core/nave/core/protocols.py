@@ -66,7 +66,7 @@ class Outbound:
     remote_key: str | None = None
     """The key the target gave back earlier, if any."""
     retired: bool = False
-    """The record is no more: it became part of another. The target removes it, or marks it, as its options say."""
+    """The record became part of another, which the target hears of by itself: remove this one, or leave it as it is."""
 
     @property
     def idempotency_key(self) -> str:

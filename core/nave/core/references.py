@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from nave.core import deliveries
 from nave.core.entities import Document, EntityType
-from nave.core.store import Transaction
+from nave.core.store import Query, Transaction
 from nave.core.store import schema as t
 
 
@@ -54,14 +54,25 @@ def _walk(value: Any, parts: Sequence[str], prefix: str) -> Iterator[tuple[str, 
 _COLUMNS = ("record_id", "path", "entity", "system", "key", "waiting", "since")
 
 
-def link(tx: Transaction, entity: EntityType, documents: Mapping[int, Document], now: float) -> set[int]:
-    """Replace the links of these records; returns the records that wait for something that is not there yet."""
+def link(
+    tx: Transaction, entity: EntityType, documents: Mapping[int, Document], linked: Sequence[int], now: float
+) -> set[int]:
+    """Replace the links of these records; returns the records that wait for something that is not there yet.
+
+    `linked` are those that may have links already, having been there before.
+    """
     found = [one for number, document in documents.items() for one in links(number, document, entity.refs)]
     there = resolved(tx, {(one.entity, one.system, one.key) for one in found})
     rows = [(*one, int((one.entity, one.system, one.key) not in there), now) for one in found]
-    tx.execute(sa.delete(t.reference).where(tx.among(t.reference.c.record_id, documents)))
+    if linked:
+        tx.run(_UNLINK, ids=linked)
     tx.insert(t.reference, _COLUMNS, rows)
     return {row[0] for row in rows if row[5]}
+
+
+_r = t.reference.c
+_UNLINK = Query(lambda among: sa.delete(t.reference).where(among(_r.record_id, "ids")))
+_OPEN = Query(lambda among: sa.select(_r.record_id).where(_r.waiting == 1, among(_r.record_id, "ids")))
 
 
 def resolved(tx: Transaction, targets: Iterable[_Target]) -> dict[_Target, int]:
@@ -93,10 +104,17 @@ def arrived(tx: Transaction, entity: str, system: str, keys: Sequence[str], now:
     return deliveries.wake(tx, woken, now)
 
 
+_ANY_WAITING = Query(
+    lambda _: (
+        sa.select(_r.record_id)
+        .where(_r.waiting == 1, _r.entity == sa.bindparam("entity"), _r.system == sa.bindparam("system"))
+        .limit(1)
+    )
+)
+
+
 def _any_waiting(tx: Transaction, entity: str, system: str) -> bool:
-    r = t.reference.c
-    found = sa.select(r.record_id).where(r.waiting == 1, r.entity == entity, r.system == system).limit(1)
-    return bool(tx.rows(found))
+    return bool(tx.run(_ANY_WAITING, entity=entity, system=system))
 
 
 def resolve_missed(tx: Transaction, now: float) -> set[str]:
@@ -116,8 +134,7 @@ def close(tx: Transaction, record_ids: Sequence[int]) -> None:
 
 def still_waiting(tx: Transaction, record_ids: Iterable[int]) -> set[int]:
     """Those of the records that have an open link."""
-    r = t.reference.c
-    return {row[0] for row in tx.rows(sa.select(r.record_id).where(r.waiting == 1, tx.among(r.record_id, record_ids)))}
+    return {row[0] for row in tx.run(_OPEN, ids=record_ids)}
 
 
 Expand = Callable[[int, str, Mapping[str, str]], Mapping[str, Any]]

@@ -14,7 +14,7 @@ from nave.core.errors import RetryableError
 from nave.core.golden import take_in
 from nave.core.intake import Counts, Intake, Overtaken, Taken
 from nave.core.journal import Claim, Entry
-from nave.core.store import Transaction
+from nave.core.store import Query, Transaction
 from nave.core.store import schema as t
 from nave.workers.flows import Hub, SourceFlow
 from nave.workers.prepare import Prepared, dead, prepare
@@ -61,18 +61,21 @@ def _take_in(hub: Hub, flow: SourceFlow, entries: Sequence[Entry], prepared: Pre
     """All at once; should that fail for a reason nobody thought of, one by one, so that only the culprit stays behind."""
     intake = Intake(flow.rules, flow.system, flow.name, hub.clock(), hub.ids)
     try:
-        with tx.savepoint():
-            return take_in(tx, intake, prepared.candidates)
-    except Overtaken:
-        # Another worker changed what seemed unchanged: now all of it is mapped, and judged by what is there.
-        whole = prepare(hub.store, flow, entries, look=False)
-        prepared.candidates, prepared.dead = whole.candidates, whole.dead
-        return take_in(tx, intake, prepared.candidates)
+        return _whole(intake, prepared, tx)
     except (RetryableError, sa.exc.OperationalError):
         raise
     except Exception as error:
-        _log.warning("batch.split", source=flow.name, reason=str(error))
+        # What seemed unchanged may not be so any more, by another worker or by what comes first now: all of it is mapped.
+        whole = prepare(hub.store, flow, entries, look=False)
+        prepared.candidates, prepared.dead = whole.candidates, whole.dead
+        if not isinstance(error, Overtaken):
+            _log.warning("batch.split", source=flow.name, reason=str(error))
         return _one_by_one(intake, flow, entries, prepared, tx)
+
+
+def _whole(intake: Intake, prepared: Prepared, tx: Transaction) -> Taken:
+    with tx.savepoint():
+        return take_in(tx, intake, prepared.candidates)
 
 
 def _one_by_one(intake: Intake, flow: SourceFlow, entries: Sequence[Entry], prepared: Prepared, tx: Transaction) -> Taken:
@@ -107,17 +110,21 @@ def _book(
         {"b_id": entry.id, **taken.counts.get(entry.id, Counts())._asdict(), "dead_now": buried.get(entry.id, 0)}
         for entry in entries
     ]
-    j = t.journal.c
-    statement = (
+    common = {"mapping": flow.mapping.hash, "applied_at": now}
+    tx.run_many(_BOOK, [row | common for row in rows])
+
+
+_j = t.journal.c
+_BOOK = Query(
+    lambda _: (
         sa.update(t.journal)
-        .where(j.id == sa.bindparam("b_id"))
+        .where(_j.id == sa.bindparam("b_id"))
         .values(
-            applied=sa.bindparam("applied"),
-            unchanged=sa.bindparam("unchanged"),
-            superseded=sa.bindparam("superseded"),
-            dead=j.dead + sa.bindparam("dead_now"),
-            mapping=flow.mapping.hash,
-            applied_at=now,
+            dead=_j.dead + sa.bindparam("dead_now", type_=sa.Integer),
+            **{
+                name: sa.bindparam(name, type_=_j[name].type)
+                for name in ("applied", "unchanged", "superseded", "mapping", "applied_at")
+            },
         )
     )
-    tx.execute(statement, rows)
+)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
+from pydantic import BaseModel
+
 from nave.config import Draft, Filled, HubConfig, Problem, SinkConfig, SourceConfig
 from nave.core.entities import Document
 from nave.core.errors import NaveError
@@ -162,7 +164,7 @@ def _rules(config: HubConfig, name: str, sinks: Mapping[str, SinkConfig]) -> Ent
 
 def _source(config: HubConfig, source: SourceConfig, rules: Mapping[str, EntityRules], mapping: Inbound) -> SourceFlow:
     spec, connection = source.connection.spec, source.connection.options
-    arguments = (connection, source.options, config.setting(source.name))
+    arguments = (connection, _with_batch(source), config.setting(source.name))
     return SourceFlow(
         name=source.name,
         system=source.system,
@@ -177,6 +179,14 @@ def _source(config: HubConfig, source: SourceConfig, rules: Mapping[str, EntityR
     )
 
 
+def _with_batch(source: SourceConfig) -> BaseModel | None:
+    """`batch` means the same for all sources, so it stands with the common keys; connectors that cut batches need it."""
+    options = source.options
+    if options is None or "batch" not in type(options).model_fields:
+        return options
+    return options.model_copy(update={"batch": source.batch})
+
+
 def _sink(config: HubConfig, sink: SinkConfig, rules: Mapping[str, EntityRules], compiled: Compilation) -> SinkFlow:
     spec, connection = sink.connection.spec, sink.connection.options
     arguments = (connection, sink.options, config.setting(sink.name))
@@ -188,7 +198,7 @@ def _sink(config: HubConfig, sink: SinkConfig, rules: Mapping[str, EntityRules],
         mapping=compiled.outbound[sink.name],
         open=partial(spec.sink, *arguments),
         when=compiled.conditions.get(sink.name),
-        probe=partial(spec.probe, *arguments) if spec.probe and getattr(sink.options, "probe", None) else None,
+        probe=partial(spec.probe, *arguments) if spec.probe and getattr(sink.options, "probe", True) else None,
         batch=sink.limits.batch,
         per_second=sink.limits.rate.per_second if sink.limits.rate else None,
         attempts=config.limits.attempts,

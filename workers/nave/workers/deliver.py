@@ -93,17 +93,16 @@ def _held_back(flow: SinkFlow, by_id: Mapping[int, Claimed], outlook: Outlook) -
 def _mapped(
     flow: SinkFlow, ready: Sequence[Ready], by_id: Mapping[int, Claimed]
 ) -> list[tuple[Ready, Outbound | NaveError | None]]:
-    """Each record with its outbound shape, the error, or None where the sink does not want it and does not have it."""
+    """Each record with its outbound shape, the error, or None where the sink neither wants it nor has it."""
     wanted: list[Ready] = []
     found: list[tuple[Ready, Outbound | NaveError | None]] = []
     for one in ready:
         answer = _wants(flow, one)
         if isinstance(answer, NaveError):
             found.append((one, answer))
-        elif answer:
+        elif answer or by_id[one.record_id].present:
+            # What a target has is kept current there, also once it would no longer be sent: it must hear of that.
             wanted.append(one)
-        elif by_id[one.record_id].present:
-            wanted.append(one._replace(retired=True))
         else:
             found.append((one, None))
     shapes = flow.mapping.run([one.document for one in wanted])

@@ -7,6 +7,7 @@ broker's client raises, and each raises its own, is logged and no more.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
@@ -16,8 +17,11 @@ import kombu
 import structlog
 
 _log = structlog.get_logger()
+DEAF = "memory://deaf"
 _LOOK = 0.05
 """Seconds between looks into the queue of a broker outside this process."""
+_REST = 10.0
+"""Seconds that a broker that is away is left alone."""
 
 
 class Bell:
@@ -30,6 +34,11 @@ class Bell:
         """There may be work."""
         self._rung.set()
 
+    @property
+    def rung(self) -> bool:
+        """Whether somebody is about to hear it anyway."""
+        return self._rung.is_set()
+
     def wait(self, seconds: float) -> bool:
         """Until it rings or `seconds` are over; whether it rang."""
         rang = self._rung.wait(seconds)
@@ -41,16 +50,16 @@ class Hints:
     """Rings the bells of this process and of all others that share the broker."""
 
     def __init__(self, broker: str = "memory://", *, deaf: bool = False) -> None:
-        """`deaf` drops every hint: the hub must come to the same end without them, only later."""
+        """`deaf`, or the broker `memory://deaf`, drops every hint: the hub must come to the same end without, only later."""
         self._broker = broker
-        self._deaf = deaf
+        self._deaf = deaf or broker == DEAF
         self._alone = broker.startswith("memory:")
         self._bells: dict[str, Bell] = {}
-        self._mail = threading.Event()
         self._turn = threading.Lock()
         self._connection: Any = None
         self._producer: Any = None
         self._inbox: Any = None
+        self._rests_until = 0.0
 
     def bell(self, topic: str) -> Bell:
         """The bell of `topic`: `apply`, or a sink's name."""
@@ -58,18 +67,22 @@ class Hints:
 
     def announce(self, topics: Iterable[str]) -> None:
         """Tell everybody that these topics may have work; a broker that is away only makes the others slower."""
-        listed = sorted(set(topics))
+        listed = sorted(topic for topic in set(topics) if not (self._alone and self.bell(topic).rung))
         if not listed or self._deaf:
+            return
+        if time.monotonic() < self._rests_until:
+            self._ring(listed)
             return
         try:
             with self._turn:
                 self._connect()
                 self._producer.publish(listed, serializer="json")
+                if self._alone:
+                    self._deliver()  # to ourselves, at once: another thread for it would only add its waiting
         except Exception as error:
             _log.warning("hint.lost", reason=str(error))
-            self._disconnect()
+            self._rest()
             self._ring(listed)
-        self._mail.set()
 
     def _connect(self) -> None:
         if self._producer is not None:
@@ -84,6 +97,11 @@ class Hints:
         self._inbox.declare()
         self._producer = kombu.Producer(channel, exchange)
 
+    def _rest(self) -> None:
+        """Leave a broker that is away alone for a while: each try costs its time-out, and steps wait for it."""
+        self._rests_until = time.monotonic() + _REST
+        self._disconnect()
+
     def _disconnect(self) -> None:
         connection, self._connection, self._producer, self._inbox = self._connection, None, None, None
         if connection is not None:
@@ -92,20 +110,20 @@ class Hints:
 
     def listen(self, stop: threading.Event) -> None:
         """Pass hints on to this process's bells until `stop` is set."""
-        while not stop.is_set():
-            if self._mail.wait(0.5 if self._alone else _LOOK) or not self._alone:
-                self._mail.clear()
-                self._drain()
+        while not (self._alone or stop.wait(_LOOK)):
+            if time.monotonic() < self._rests_until:
+                continue
+            try:
+                with self._turn:
+                    self._connect()
+                    self._deliver()
+            except Exception as error:
+                _log.warning("broker.away", reason=str(error))
+                self._rest()
 
-    def _drain(self) -> None:
-        try:
-            with self._turn:
-                self._connect()
-                while (message := self._inbox.get(no_ack=True)) is not None:
-                    self._ring(message.payload)
-        except Exception as error:
-            _log.warning("broker.away", reason=str(error))
-            self._disconnect()
+    def _deliver(self) -> None:
+        while (message := self._inbox.get(no_ack=True)) is not None:
+            self._ring(message.payload)
 
     def _ring(self, topics: Iterable[str]) -> None:
         for topic in topics:
@@ -114,7 +132,6 @@ class Hints:
     def wake_all(self) -> None:
         """Ring every bell, so that loops notice that they should stop."""
         self._ring(list(self._bells))
-        self._mail.set()
 
     def close(self) -> None:
         """Let the broker go."""

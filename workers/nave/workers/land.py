@@ -6,11 +6,12 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from nave.core.errors import NaveError, RetryableError
-from nave.core.journal import Landed, land, prepare_landing
+from nave.core.errors import NaveError, PermanentError, RetryableError
+from nave.core.journal import Landed, Landing, land, prepare_landing
 from nave.core.protocols import Batch, Raw
 from nave.workers.flows import Hub, SourceFlow
 
@@ -80,7 +81,12 @@ class GroupCommit:
         for request in group:
             by_source.setdefault(request.source, []).append(request)
         try:
-            landed = self._write(by_source)
+            landings = self._prepared(by_source)
+        except Exception as error:
+            self._apart(group, error)
+            return
+        try:
+            landed = self._write(landings)
         except Exception as error:
             _answer(group, error=_as_retryable(error))
             return
@@ -88,12 +94,23 @@ class GroupCommit:
             _answer(requests, landed=landed[source])
         self._hub.hints.announce(["apply"])
 
-    def _write(self, by_source: Mapping[str, Sequence[_Request]]) -> dict[str, Landed]:
+    def _apart(self, group: Sequence[_Request], error: Exception) -> None:
+        """One of these cannot be written down at all: it fails alone, and the others go on."""
+        if len(group) == 1:
+            _answer(group, error=PermanentError("NAVE-E010", reason=f"{type(error).__name__}: {error}"))
+        else:
+            for request in group:
+                self._commit([request])
+
+    def _prepared(self, by_source: Mapping[str, Sequence[_Request]]) -> dict[str, Landing]:
         hub = self._hub
-        landings = {
+        return {
             source: prepare_landing(source, hub.sources[source].rules.type.name, _batch(requests), hub.ids)
             for source, requests in by_source.items()
         }
+
+    def _write(self, landings: Mapping[str, Landing]) -> dict[str, Landed]:
+        hub = self._hub
         with hub.store.write() as tx:
             return {source: land(tx, landing, hub.clock, hub.ids) for source, landing in landings.items()}
 
@@ -118,7 +135,8 @@ def _answer(requests: Iterable[_Request], *, landed: Landed | None = None, error
     for request in requests:
         by_loop.setdefault(request.loop, []).append(request.done)
     for loop, futures in by_loop.items():
-        loop.call_soon_threadsafe(_settle, futures, landed, error)
+        with suppress(RuntimeError):  # a loop that is closed has nobody left to tell
+            loop.call_soon_threadsafe(_settle, futures, landed, error)
 
 
 def _settle(futures: Iterable[asyncio.Future[Landed]], landed: Landed | None, error: NaveError | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -57,7 +58,7 @@ class Run:
 
     def start(self, *, alone: bool) -> None:
         """Start all loops; `alone` says that no other process works on this store."""
-        _settle_memory()
+        _settle_interpreter()
         if alone:
             free_all_leases(self.hub)
         introduce_sinks(self.hub)
@@ -170,6 +171,7 @@ class Run:
                 bell.wait(self.poll)
 
     def _deliver(self, flow: SinkFlow) -> None:
+        self.hub.hints.bell(flow.name)  # there before the first look at `stop`, or the last ring could miss it
         failures = 0
         while not self.stop.is_set():
             try:
@@ -227,7 +229,7 @@ def _about_to_come(flow: SourceFlow) -> bool:
     return flow.pending is not None and flow.pending()
 
 
-def _settle_memory() -> None:
+def _settle_interpreter() -> None:
     """Leave what was loaded at the start out of every later garbage collection, and collect less often.
 
     Batches are trees of plain values without cycles; by default a third of the time of an apply goes into looking.
@@ -235,6 +237,8 @@ def _settle_memory() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+    # An event passes through four threads: none of them may keep the others waiting for five milliseconds.
+    sys.setswitchinterval(0.001)
 
 
 def _pace(flow: SinkFlow, done: Delivered) -> float:

@@ -12,7 +12,7 @@ import structlog
 
 from nave.core.dead import Dead
 from nave.core.entities import encode
-from nave.core.errors import NaveError
+from nave.core.errors import NaveError, RetryableError
 from nave.core.intake import Candidate, digest
 from nave.core.journal import Entry, raw_text
 from nave.core.store import Store
@@ -36,7 +36,7 @@ def prepare(store: Store, flow: SourceFlow, entries: Sequence[Entry], *, look: b
     """Candidates and dead letters of all records; `look` first compares raw forms with those that are known."""
     prepared = Prepared([], [])
     for entry in entries:
-        same = _as_known(store, flow, entry) if look else {}
+        same = _looked_up(store, flow, entry) if look else {}
         prepared.candidates += same.values()
         done = _mapped(flow, entry, [place for place in range(len(entry.records)) if place not in same])
         prepared.candidates += done.candidates
@@ -47,6 +47,17 @@ def prepare(store: Store, flow: SourceFlow, entries: Sequence[Entry], *, look: b
 def raw_hash(flow: SourceFlow, raw: Any) -> bytes:
     """16 bytes of a raw record, under this mapping and this entity: equal means that mapping it again changes nothing."""
     return blake2b(raw, digest_size=16, key=flow.seed).digest()
+
+
+def _looked_up(store: Store, flow: SourceFlow, entry: Entry) -> dict[int, Candidate]:
+    """What the look finds; it only saves work, so what one odd key does to it must not stop the batch."""
+    try:
+        return _as_known(store, flow, entry)
+    except RetryableError:
+        raise
+    except Exception as error:
+        _log.warning("look.failed", source=flow.name, reason=str(error))
+        return {}
 
 
 def _as_known(store: Store, flow: SourceFlow, entry: Entry) -> dict[int, Candidate]:

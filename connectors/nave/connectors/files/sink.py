@@ -66,7 +66,8 @@ class FilesSink:
     def _sort(self, records: Sequence[Outbound], ledger: Ledger) -> tuple[list[Outbound], list[Receipt]]:
         """What is to be written, and the receipts that will hold once it is."""
         known = ledger.versions([record.key for record in records])
-        fresh = [record for record in records if record.version > known.get(record.key, -1)]
+        # A file says what is; of a record that became part of another there is nothing to say.
+        fresh = [one for one in records if one.version > known.get(one.key, -1) and not one.retired]
         refused = _refused(fresh, self._options)
         news = {id(record) for record in fresh}
         receipts = [

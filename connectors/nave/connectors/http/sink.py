@@ -65,6 +65,8 @@ class HttpSink:
 
     async def _one(self, record: Outbound) -> tuple[Receipt, bool]:
         """The receipt, and whether it makes sense to go on with others."""
+        if record.retired:
+            return Receipt(Outcome.ACCEPTED), True
         try:
             body = self._encode(record.values)
             url = address(self._client.url, self._options.path, record)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
@@ -110,5 +110,10 @@ class SqlSinkOptions(BaseModel):
     )
     columns: list[Identifier] | None = Field(
         default=None, min_length=1, description="The columns to write; left out, those that the batch's records have"
+    )
+    retired: Literal["keep", "delete"] = Field(
+        default="keep",
+        description="What happens to the row of a record that became part of another; delete only where no two records "
+        "share a key, best where the key is the golden id",
     )
     create: bool = Field(default=False, description="Make the table, and columns that it lacks, when first needed")

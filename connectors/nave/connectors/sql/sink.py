@@ -12,7 +12,7 @@ from nave.connectors.sql.engine import engine
 from nave.connectors.sql.errors import translating
 from nave.connectors.sql.options import SqlOptions, SqlSinkOptions
 from nave.connectors.sql.table import Target, columns_of, look_up, make
-from nave.connectors.sql.upsert import Upsert, upsert
+from nave.connectors.sql.upsert import Upsert, removal, upsert
 from nave.connectors.sql.values import parameters
 from nave.core.errors import PermanentError, RetryableError
 from nave.core.protocols import Outbound, Outcome, Receipt, Setting
@@ -43,6 +43,25 @@ class SqlSink:
 
         RetryableError if it is gone or locked and nothing was written, ConfigError if the table is wrong.
         """
+        gone = [record for record in records if record.retired]
+        done = dict(zip((record.key for record in gone), self._retire(gone), strict=True))
+        written = self._upsert([record for record in records if not record.retired])
+        rest = iter(written)
+        return [done[record.key] if record.retired else next(rest) for record in records]
+
+    def _retire(self, gone: Sequence[Outbound]) -> Sequence[Receipt]:
+        """Delete the rows of records that became part of others, if the options say so; else leave them alone."""
+        if not gone or self._options.retired == "keep":
+            return [Receipt(Outcome.ACCEPTED)] * len(gone)
+        opened = self._opened()
+        with translating(self._name), opened.connect() as connection:
+            target, sources = self._prepared(connection, gone)
+            (keys,) = _columns(gone, target, {target.key: sources[target.key]})
+            connection.exec_driver_sql(removal(opened.dialect, target.table, target.key), [(key,) for key in keys])
+            connection.commit()
+        return [Receipt(Outcome.ACCEPTED)] * len(gone)
+
+    def _upsert(self, records: Sequence[Outbound]) -> Sequence[Receipt]:
         if not records:
             return []
         opened = self._opened()

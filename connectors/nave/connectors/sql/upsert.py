@@ -36,6 +36,11 @@ def upsert(dialect: Dialect, table: str, columns: Sequence[str], key: str, versi
     return build(dialect, table, tuple(columns), key, version)
 
 
+def removal(dialect: Dialect, table: str, key: str) -> str:
+    """The statement that deletes one row of a quoted `table` by its key."""
+    return f"delete from {table} where {_quote(dialect)(key)} = {next(_marks(dialect))}"
+
+
 def _on_conflict(dialect: Dialect, table: str, columns: tuple[str, ...], key: str, version: str | None) -> Upsert:
     q, marks = _quote(dialect), _marks(dialect)
     changes = ", ".join(f"{q(one)} = excluded.{q(one)}" for one in columns if one != key)

@@ -30,6 +30,10 @@ class Dialect(Protocol):
 
     def among(self, column: sa.ColumnElement[Any], values: list[Any]) -> sa.ColumnElement[bool]: ...
 
+    def named(self, column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[bool]: ...
+
+    def packed(self, values: Any) -> Any: ...
+
     def serialise(self, connection: sa.Connection, name: str) -> None: ...
 
     def durability(self, connection: sa.Connection, durable: bool) -> None: ...
@@ -71,6 +75,13 @@ class _Sqlite:
         listed = sa.func.json_each(json.dumps(values, ensure_ascii=False)).table_valued("value")
         return column.in_(sa.select(listed.c.value))
 
+    def named(self, column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[bool]:
+        listed = sa.func.json_each(sa.bindparam(name, type_=sa.Text)).table_valued("value")
+        return column.in_(sa.select(listed.c.value))
+
+    def packed(self, values: Any) -> Any:
+        return json.dumps(list(values), ensure_ascii=False)
+
     def serialise(self, connection: sa.Connection, name: str) -> None:
         """Nothing to do: BEGIN IMMEDIATE lets one writer in at a time."""
 
@@ -108,6 +119,12 @@ class _Postgresql:
     def among(self, column: sa.ColumnElement[Any], values: list[Any]) -> sa.ColumnElement[bool]:
         kind = postgresql.ARRAY(column.type)
         return column == sa.any_(sa.bindparam(None, values, type_=kind, unique=True))
+
+    def named(self, column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[bool]:
+        return column == sa.any_(sa.bindparam(name, type_=postgresql.ARRAY(column.type)))
+
+    def packed(self, values: Any) -> Any:
+        return list(values)
 
     def serialise(self, connection: sa.Connection, name: str) -> None:
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from sqlalchemy.pool import QueuePool, StaticPool
 from nave.core.errors import ConfigError, NaveError, RetryableError
 from nave.core.store import bulk
 from nave.core.store.migrate import upgrade
+from nave.core.store.query import Query
 
 _BUSY_SECONDS = 30
 _SQLITE_WORDS = ("locked", "busy", "disk is full", "disk I/O", "unable to open", "readonly")
@@ -36,6 +37,25 @@ class Transaction:
     def rows(self, statement: sa.Executable, parameters: Any = None) -> list[Any]:
         """All rows of one query, as tuples."""
         return list(self._connection.execute(statement, parameters).all())
+
+    def run(self, query: Query, **given: Any) -> list[tuple[Any, ...]]:
+        """Run a prepared statement; its rows, plain tuples, if it returns any."""
+        compiled = query.compiled(self._connection.dialect, self._dialect.named)
+        with _driver_errors(self._connection):
+            cursor = self._cursor()
+            cursor.execute(compiled.sql, compiled.arguments(given, self._dialect.packed))
+            return cursor.fetchall() if cursor.description else []
+
+    def run_many(self, query: Query, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Run a prepared statement once per row of parameters; how many table rows that touched."""
+        compiled = query.compiled(self._connection.dialect, self._dialect.named)
+        with _driver_errors(self._connection):
+            cursor = self._cursor()
+            cursor.executemany(compiled.sql, [compiled.arguments(row, self._dialect.packed) for row in rows])
+            return int(cursor.rowcount)
+
+    def _cursor(self) -> Any:
+        return self._connection.connection.cursor()
 
     def insert(self, table: sa.Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
         """Insert many rows that are known to be new."""
@@ -61,8 +81,15 @@ class Transaction:
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """Undo what is done inside, and no more, when it raises."""
-        with self._connection.begin_nested():
+        cursor = self._cursor()
+        cursor.execute("SAVEPOINT nave")
+        try:
             yield
+        except BaseException:
+            cursor.execute("ROLLBACK TO SAVEPOINT nave")
+            raise
+        finally:
+            cursor.execute("RELEASE SAVEPOINT nave")
 
     def among(self, column: sa.ColumnElement[Any], values: Iterable[Any]) -> sa.ColumnElement[bool]:
         """`column IN values` with one parameter, however many values there are."""
@@ -107,11 +134,18 @@ class Store:
 def open_store(url: str, folder: Path | None = None) -> Store:
     """Open the store at `url` (SQLite paths are relative to `folder`), creating or upgrading its tables."""
     with translating():
-        parsed = sa.make_url(url)
+        parsed = _parsed(url)
         store = _embedded(parsed, folder) if parsed.get_backend_name() == "sqlite" else _served(parsed)
         with store._turn, store._writer.connect() as connection:
             upgrade(connection)
     return store
+
+
+def _parsed(url: str) -> sa.URL:
+    try:
+        return sa.make_url(url)
+    except ValueError as error:  # a port that is no number
+        raise ConfigError("NAVE-E003", reason=str(error)) from error
 
 
 def _embedded(url: sa.URL, folder: Path | None) -> Store:
@@ -178,6 +212,10 @@ def translating() -> Iterator[None]:
         raise
     except sa.exc.OperationalError as error:
         raise RetryableError("NAVE-E001", reason=str(error.orig)) from error
+    except sa.exc.ProgrammingError as error:
+        if error.statement is None:  # the driver did not understand how to connect
+            raise ConfigError("NAVE-E003", reason=str(error.orig)) from error
+        raise
     except sa.exc.DBAPIError as error:
         if error.connection_invalidated or any(word in str(error.orig) for word in _SQLITE_WORDS):
             raise RetryableError("NAVE-E001", reason=str(error.orig)) from error

@@ -1,0 +1,448 @@
+"""Deliveries bring every target to the latest state: coalesced, fenced, retried, and never given up without a word."""
+
+from __future__ import annotations
+
+import pytest
+import sqlalchemy as sa
+
+from nave.core import deliveries, repair
+from nave.core.deliveries import Mark
+from nave.core.entities import Document, FieldSpec, extended, shipped
+from nave.core.errors import NaveError, PermanentError, RetryableError, UnknownOutcome, WaitingError
+from nave.core.protocols import Outbound, Outcome, Receipt
+from nave.core.store import Store
+from nave.core.store import schema as t
+from nave.core.store.schema import Due
+from nave.workers.deliver import LEASE_SECONDS, deliver_step, probe_step
+from nave.workers.flows import SinkFlow
+from nave.workers.sweep import free_all_leases, introduce_sinks, sweep_step
+from tests.workers.world import SmallOutbound, Target, World, customer, rules, shown, sink_flow, world
+
+WEB = "web.customer"
+
+
+def one_sink(store: Store, target: Target, *, every_version: bool = False, **options: object) -> World:
+    entity = rules("customer", exact=[("tax_id",)], sinks=[WEB], every_version=every_version)
+    return world(store, [entity], ["erp.customer", "crm.customer"], {WEB: target}, **options)
+
+
+def edits(hub: World, count: int) -> int:
+    for version in range(1, count + 1):
+        hub.take("erp.customer", customer("A", version, remark=f"edit {version}"))
+    return hub.record_of("customer", "erp", "A")
+
+
+def test_ten_quick_edits_become_one_delivery_of_the_latest_state(store: Store) -> None:
+    target = Target()
+    hub = one_sink(store, target)
+
+    number = edits(hub, 10)
+    hub.deliver_all(WEB)
+
+    assert target.effects == [(shown(number), 10)]
+    assert target.held[shown(number)].values["remark"] == "edit 10"
+    row = hub.delivery(WEB, number)
+    assert (row.state, row.acked_version, row.remote_key) == (Due.DELIVERED, 10, f"R-{shown(number)}")
+
+
+def test_a_sink_that_asks_for_every_version_gets_each_in_order(store: Store) -> None:
+    target = Target()
+    hub = one_sink(store, target, every_version=True)
+
+    number = edits(hub, 3)
+    hub.deliver_all(WEB)
+    hub.take("erp.customer", customer("A", 4, remark="edit 4"))
+    hub.deliver_all(WEB)
+
+    assert target.effects == [(shown(number), version) for version in (1, 2, 3, 4)]
+    assert target.held[shown(number)].values["remark"] == "edit 4"
+
+
+def test_one_version_that_is_refused_holds_the_next_ones_until_somebody_decides(store: Store) -> None:
+    target = Target(lambda record: Receipt(Outcome.REJECTED, raw="no") if record.version == 2 else None)
+    hub = one_sink(store, target, every_version=True)
+    number = edits(hub, 3)
+    hub.deliver_all(WEB)
+    assert target.effects == [(shown(number), 1)]
+    assert hub.states(WEB) == [Due.DEAD]
+
+    [letter] = hub.letters()
+    with store.write() as tx:
+        repair.discard(tx, letter, hub.actor())
+    hub.deliver_all(WEB)
+
+    assert target.effects == [(shown(number), 1), (shown(number), 3)]
+    assert hub.states(WEB) == [Due.DELIVERED]
+
+
+def test_a_stale_holder_of_a_lease_changes_nothing(store: Store) -> None:
+    hub = one_sink(store, Target())
+    number = edits(hub, 1)
+
+    def overtaken(record: Outbound) -> Receipt:
+        hub.clock.pass_by(LEASE_SECONDS + 1)
+        sweep_step(hub.hub)
+        with store.write() as tx:
+            assert deliveries.claim(tx, WEB, "another", hub.clock(), LEASE_SECONDS, 10)
+        return Receipt(Outcome.REJECTED, error=PermanentError("NAVE-E007", answer="too late"))
+
+    deliver_step(hub.hub, hub.hub.sinks[WEB], Target(overtaken))
+
+    row = hub.delivery(WEB, number)
+    assert (row.state, row.lease, row.acked_version) == (Due.LEASED, "another", 0)
+    assert hub.letters() == []
+    with store.write() as tx:
+        deliveries.mark(tx, WEB, "a third", [Mark(number, Due.DELIVERED, 1)], hub.clock())
+    assert hub.delivery(WEB, number).state == Due.LEASED
+
+
+def test_a_version_that_comes_while_the_lease_is_held_goes_out_right_after(store: Store) -> None:
+    hub = one_sink(store, Target())
+    number = edits(hub, 1)
+
+    def meanwhile(_record: Outbound) -> None:
+        if hub.delivery(WEB, number).due_version == 1:
+            hub.take("erp.customer", customer("A", 2, remark="newer"))
+            assert hub.states(WEB) == [Due.LEASED]
+
+    target = hub.targets[WEB]
+    target.answer = meanwhile
+    hub.deliver_all(WEB)
+
+    assert target.effects == [(shown(number), 1), (shown(number), 2)]
+    assert hub.delivery(WEB, number).acked_version == 2
+
+
+def test_a_record_that_its_target_puts_off_is_tried_again_later_and_dies_after_its_last_try(store: Store) -> None:
+    target = Target(lambda record: Receipt(Outcome.RETRY, error=RetryableError("NAVE-S021", after=30, reason="busy")))
+    hub = one_sink(store, target, attempts=3)
+    number = edits(hub, 1)
+
+    for tried in (1, 2):
+        hub.deliver_all(WEB)
+        row = hub.delivery(WEB, number)
+        assert (row.state, row.attempts, row.next_at) == (Due.READY, tried, hub.clock() + 30)
+        hub.clock.pass_by(31)
+    hub.deliver_all(WEB)
+
+    assert hub.states(WEB) == [Due.DEAD]
+    [letter] = hub.letters()
+    assert (letter.stage, letter.flow, letter.code, letter.record_id) == ("deliver", WEB, "NAVE-S021", number)
+    assert len(target.tried) == 3
+
+
+def test_a_target_that_cannot_be_reached_at_all_makes_no_dead_letters(store: Store) -> None:
+    def away(_records: object) -> None:
+        raise RetryableError("NAVE-S021", after=5, reason="refused")
+
+    target = Target(whole=away)
+    hub = one_sink(store, target, attempts=2)
+    number = edits(hub, 1)
+
+    for _ in range(6):
+        done = hub.deliver(WEB)
+        assert done is not None
+        assert done.pause == 5
+        hub.clock.pass_by(1000)
+    target.whole = lambda records: None
+    hub.deliver_all(WEB)
+
+    assert hub.letters() == []
+    assert target.effects == [(shown(number), 1)]
+
+
+@pytest.mark.parametrize("answer", [Receipt(Outcome.REJECTED, raw="no such grade"), ZeroDivisionError("a bug")])
+def test_what_is_refused_or_breaks_the_connector_is_a_letter_and_the_others_go_on(
+    store: Store, answer: Receipt | Exception
+) -> None:
+    hub = one_sink(store, Target())
+    hub.take("erp.customer", *[customer(key, 1) for key in "ABCDE"])
+    culprit = shown(hub.record_of("customer", "erp", "C"))
+    target = hub.targets[WEB]
+    target.answer = lambda record: answer if record.key == culprit else None
+
+    hub.deliver_all(WEB)
+
+    assert len(target.held) == 4
+    [letter] = hub.letters()
+    assert letter.key == culprit
+    assert '"name":"customer C"' in letter.raw
+    assert ("a bug" in letter.detail) == isinstance(answer, Exception)
+    target.answer = lambda record: None
+    with store.write() as tx:
+        repair.replay(tx, letter, hub.actor())
+    hub.deliver_all(WEB)
+    assert culprit in target.held
+
+
+def test_a_discarded_delivery_is_closed_and_a_newer_version_makes_it_live_again(store: Store) -> None:
+    target = Target(lambda record: Receipt(Outcome.REJECTED, raw="no") if record.version == 1 else None)
+    hub = one_sink(store, target)
+    number = edits(hub, 1)
+    hub.deliver_all(WEB)
+
+    with store.write() as tx:
+        repair.discard(tx, hub.letters()[0], hub.actor())
+    assert hub.states(WEB) == [Due.DISCARDED]
+    hub.deliver_all(WEB)
+    assert target.held == {}
+    hub.take("erp.customer", customer("A", 2))
+    hub.deliver_all(WEB)
+
+    assert target.effects == [(shown(number), 2)]
+
+
+def lost_answer(target: Target, *, kept: bool) -> None:
+    """The target's next answer gets lost; whether it did what it was told is another matter."""
+
+    def answer(record: Outbound) -> Receipt:
+        if kept:
+            target.put(record)
+        target.answer = lambda record: None
+        return Receipt(Outcome.UNKNOWN, error=UnknownOutcome("NAVE-E005", reason="time out"))
+
+    target.answer = answer
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_lost_answer_is_settled_by_asking_the_target(store: Store, kept: bool) -> None:
+    target = Target()
+    hub = one_sink(store, target, idempotent=False, probed=True)
+    number = edits(hub, 1)
+    lost_answer(target, kept=kept)
+
+    hub.deliver_all(WEB)
+    assert hub.states(WEB) == [Due.UNKNOWN]
+    with target.probing() as probe:
+        assert probe_step(hub.hub, hub.hub.sinks[WEB], probe) == 1
+    hub.deliver_all(WEB)
+
+    assert hub.states(WEB) == [Due.DELIVERED]
+    assert target.effects == [(shown(number), 1)]
+    assert len(target.tried) == (1 if kept else 2)
+    assert hub.letters() == []
+
+
+def test_asking_settles_only_the_version_that_was_tried(store: Store) -> None:
+    target = Target()
+    hub = one_sink(store, target, every_version=True, idempotent=False, probed=True)
+    number = edits(hub, 3)
+    lost_answer(target, kept=True)
+
+    hub.deliver_all(WEB)
+    with target.probing() as probe:
+        probe_step(hub.hub, hub.hub.sinks[WEB], probe)
+    hub.deliver_all(WEB)
+
+    assert target.effects == [(shown(number), version) for version in (1, 2, 3)]
+
+
+def test_where_the_target_cannot_be_asked_a_person_is_and_nothing_is_sent_again(store: Store) -> None:
+    target = Target()
+    hub = one_sink(store, target, idempotent=False)
+    edits(hub, 1)
+    lost_answer(target, kept=True)
+
+    hub.deliver_all(WEB)
+    hub.clock.pass_by(10 * LEASE_SECONDS)
+    sweep_step(hub.hub)
+    hub.deliver_all(WEB)
+
+    assert hub.states(WEB) == [Due.UNKNOWN]
+    assert len(target.tried) == 1
+    [letter] = hub.letters()
+    assert letter.code == "NAVE-E005"
+    with store.write() as tx:
+        repair.replay(tx, letter, hub.actor())
+    hub.deliver_all(WEB)
+    assert hub.states(WEB) == [Due.DELIVERED]
+
+
+def test_a_batch_that_breaks_the_connector_of_a_blind_target_is_not_sent_again(store: Store) -> None:
+    def bug(_records: object) -> None:
+        raise ZeroDivisionError("after some were written, who knows which")
+
+    target = Target(whole=bug)
+    hub = one_sink(store, target, idempotent=False)
+    hub.take("erp.customer", customer("A", 1), customer("B", 1))
+
+    hub.deliver_all(WEB)
+
+    assert hub.states(WEB) == [Due.UNKNOWN, Due.UNKNOWN]
+    assert [row.code for row in hub.letters()] == ["NAVE-E005", "NAVE-E005"]
+
+
+@pytest.mark.parametrize(
+    ("idempotent", "probed", "state", "letters"),
+    [(True, False, Due.READY, 0), (False, True, Due.UNKNOWN, 0), (False, False, Due.UNKNOWN, 1)],
+)
+@pytest.mark.parametrize("restarted", [True, False])
+def test_the_lease_of_a_worker_that_is_gone_is_freed(
+    store: Store, idempotent: bool, probed: bool, state: Due, letters: int, restarted: bool
+) -> None:
+    hub = one_sink(store, Target(), idempotent=idempotent, probed=probed)
+    edits(hub, 1)
+    with store.write() as tx:
+        deliveries.claim(tx, WEB, "gone", hub.clock(), LEASE_SECONDS, 10)
+    sweep_step(hub.hub)
+    assert hub.states(WEB) == [Due.LEASED]
+
+    if restarted:
+        free_all_leases(hub.hub)
+    else:
+        hub.clock.pass_by(LEASE_SECONDS + 1)
+        sweep_step(hub.hub)
+
+    assert hub.states(WEB) == [state]
+    assert len(hub.letters()) == letters
+
+
+def test_a_record_that_became_part_of_another_leaves_every_target_that_has_it(store: Store) -> None:
+    target = Target()
+    hub = one_sink(store, target)
+    hub.take("erp.customer", customer("A", 1, tax_id="T"))
+    hub.take("crm.customer", customer("B", 1))
+    kept, gone = hub.record_of("customer", "erp", "A"), hub.record_of("customer", "crm", "B")
+    hub.deliver_all(WEB)
+
+    hub.take("crm.customer", customer("B", 2, tax_id="T"))
+    hub.deliver_all(WEB)
+
+    assert not target.held[shown(kept)].retired
+    assert (target.held[shown(gone)].retired, target.held[shown(gone)].version) == (True, 2)
+    assert hub.delivery(WEB, gone).acked_version == hub.delivery(WEB, gone).due_version
+
+
+def test_a_target_never_hears_of_a_record_that_became_part_of_another_before_it_was_delivered(store: Store) -> None:
+    target = Target()
+    hub = one_sink(store, target)
+    hub.take("erp.customer", customer("A", 1, tax_id="T"))
+    hub.take("crm.customer", customer("B", 1))
+    hub.take("crm.customer", customer("B", 2, tax_id="T"))
+
+    hub.deliver_all(WEB)
+
+    assert list(target.held) == [shown(hub.record_of("customer", "erp", "A"))]
+
+
+def test_a_record_that_a_target_has_is_kept_current_there_also_when_it_is_no_longer_wanted(store: Store) -> None:
+    target = Target()
+    hub = one_sink(store, target, when=lambda document: document.get("status") == "active")
+    for version, status in enumerate(["active", "blocked", "active"], 1):
+        hub.take("erp.customer", customer("A", version, status=status))
+        hub.deliver_all(WEB)
+        assert hub.states(WEB) == [Due.DELIVERED]
+
+    number = hub.record_of("customer", "erp", "A")
+    assert target.effects == [(shown(number), 1), (shown(number), 2), (shown(number), 3)]
+    assert not target.held[shown(number)].retired
+
+
+def needs_crm_key(on: list[int]) -> SmallOutbound:
+    def shape(document: Document) -> Document | NaveError:
+        if "crm" in document["keys"]:
+            return dict(document)
+        return WaitingError("NAVE-E006", on=on[0], what="the key in crm")
+
+    return SmallOutbound(shape)
+
+
+def test_what_waits_for_a_key_of_another_system_goes_on_when_the_key_comes(store: Store) -> None:
+    target, awaited = Target(), [0]
+    hub = one_sink(store, target, mapping=needs_crm_key(awaited))
+    hub.take("erp.customer", customer("A", 1, tax_id="T"))
+    awaited[0] = hub.record_of("customer", "erp", "A")
+    hub.deliver_all(WEB)
+    assert hub.states(WEB) == [Due.WAITING]
+    sweep_step(hub.hub)
+    hub.deliver_all(WEB)
+    assert target.held == {}
+
+    hub.take("crm.customer", customer("B", 1, tax_id="T"))
+    hub.deliver_all(WEB)
+
+    assert target.held[shown(awaited[0])].values["keys"] == {"crm": "B", "erp": "A"}
+
+
+def test_a_key_that_comes_between_the_look_and_the_mark_is_not_missed(store: Store) -> None:
+    target, awaited = Target(), [0]
+    hub = one_sink(store, target, mapping=SmallOutbound())
+    hub.take("erp.customer", customer("A", 1, tax_id="T"))
+    awaited[0] = hub.record_of("customer", "erp", "A")
+    waits = needs_crm_key(awaited)
+
+    def shape(document: Document) -> Document | NaveError:
+        answer = waits.shape(document)
+        if isinstance(answer, WaitingError):
+            hub.clock.pass_by(1)
+            hub.take("crm.customer", customer("B", 1, tax_id="T"))
+        return answer
+
+    flow = hub.hub.sinks[WEB]
+    late = SinkFlow(flow.name, flow.system, flow.rules, SmallOutbound(shape), flow.open)
+    while deliver_step(hub.hub, late, target):
+        pass
+
+    assert target.held[shown(awaited[0])].values["keys"] == {"crm": "B", "erp": "A"}
+
+
+def test_a_mapping_that_must_come_back_later_is_no_dead_letter(store: Store) -> None:
+    answers: list[NaveError] = [RetryableError("NAVE-M111", system="crm", key="k", known_by="erp")]
+    target = Target()
+    hub = one_sink(store, target, mapping=SmallOutbound(lambda document: answers.pop() if answers else dict(document)))
+    edits(hub, 1)
+
+    hub.deliver_all(WEB)
+    assert hub.states(WEB) == [Due.READY]
+    hub.clock.pass_by(1000)
+    hub.deliver_all(WEB)
+
+    assert hub.states(WEB) == [Due.DELIVERED]
+    assert hub.letters() == []
+
+
+def test_a_sink_that_is_new_gets_everything_once(store: Store) -> None:
+    hub = world(store, [rules("customer", exact=[("tax_id",)])], ["erp.customer"])
+    hub.take("erp.customer", *[customer(f"A{n}", 1) for n in range(60)])
+    target = Target()
+    entity = rules("customer", exact=[("tax_id",)], sinks=[WEB])
+    later = one_sink(store, target).rebuilt(entities={"customer": entity}, clock=hub.clock)
+
+    introduce_sinks(later.hub)
+    later.deliver_all(WEB)
+    assert len(target.held) == 60
+    introduce_sinks(later.hub)
+    later.deliver_all(WEB)
+
+    assert len(target.tried) == 60
+    assert set(later.states(WEB)) == {Due.DELIVERED}
+
+
+def test_a_stored_document_that_the_entity_no_longer_allows_stays_behind_alone(store: Store) -> None:
+    wider = extended(shipped()["customer"], {"plant_grade": FieldSpec("text")})
+    hub = world(store, [rules(wider, sinks=[WEB])], ["erp.customer"], {WEB: Target()})
+    hub.take("erp.customer", customer("A", 1, plant_grade="A1"), customer("B", 1))
+    narrow = rules("customer", sinks=[WEB])
+    now = hub.rebuilt(sinks={WEB: sink_flow(WEB, {"customer": narrow}, hub.targets[WEB])})
+
+    now.deliver_all(WEB)
+
+    assert now.states(WEB) == [Due.DEAD, Due.DELIVERED]
+    [letter] = now.letters()
+    assert (letter.code, letter.field) == ("NAVE-D005", "plant_grade")
+    assert "A1" in letter.raw
+
+
+def test_a_claim_never_takes_more_than_it_may_and_no_two_take_the_same(store: Store) -> None:
+    hub = one_sink(store, Target())
+    hub.take("erp.customer", *[customer(f"A{n}", 1) for n in range(100)])
+
+    taken: list[int] = []
+    for number in range(10):
+        with store.write() as tx:
+            claimed = deliveries.claim(tx, WEB, f"worker {number}", hub.clock(), LEASE_SECONDS, 10)
+        assert len(claimed) == 10
+        taken += [one.record_id for one in claimed]
+
+    assert len(set(taken)) == 100
+    assert hub.rows(sa.select(sa.func.count()).where(t.delivery.c.state == Due.LEASED))[0][0] == 100

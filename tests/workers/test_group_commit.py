@@ -1,0 +1,171 @@
+"""Senders at the doors share a commit, and are answered only after it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from nave.core.errors import NaveError, RetryableError
+from nave.core.journal import Landed
+from nave.core.store import Store
+from nave.core.store import schema as t
+from nave.workers.land import GroupCommit
+from tests.workers.world import World, customer, rules, world
+
+CRM = "crm.customer"
+
+
+def door(store: Store) -> World:
+    return world(store, [rules("customer")], [CRM, "erp.customer"])
+
+
+@contextmanager
+def at_work(group: GroupCommit) -> Iterator[None]:
+    stop = threading.Event()
+    thread = threading.Thread(target=group.run, args=(stop,))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def batches(hub: World) -> int:
+    return int(hub.rows(sa.select(sa.func.count()).select_from(t.journal))[0][0])
+
+
+async def send(hub: World, group: GroupCommit, number: int) -> bool:
+    """Send one event; whether it was in the store when the answer came."""
+    landed = await group.land(CRM, [customer(f"K{number}", 1)], {"id": str(number)})
+    j = t.journal.c
+    [row] = hub.rows(sa.select(j.trace, j.count).where(j.id == landed.journal_id))
+    return bool(row.trace == landed.trace and row.count >= 1)
+
+
+def test_64_senders_at_once_are_answered_after_their_commit_which_they_share(store: Store) -> None:
+    hub = door(store)
+    group = GroupCommit(hub.hub)
+
+    async def all_at_once() -> list[bool]:
+        sending = [asyncio.ensure_future(send(hub, group, number)) for number in range(64)]
+        await asyncio.sleep(0)  # all wait before the first commit begins
+        assert group.waiting == 64
+        with at_work(group):
+            return await asyncio.gather(*sending)
+
+    assert all(asyncio.run(all_at_once()))
+    assert batches(hub) == 1
+    hub.apply()
+    books = hub.books()[CRM]
+    assert (books.received, books.applied) == (64, 64)
+
+
+def test_senders_of_several_sources_share_a_commit_and_each_source_has_its_batch(store: Store) -> None:
+    hub = door(store)
+    group = GroupCommit(hub.hub)
+
+    async def both() -> list[Landed]:
+        sending = [group.land(name, [customer("A", 1)], {}) for name in (CRM, "erp.customer", CRM)]
+        waiting = asyncio.gather(*sending)
+        await asyncio.sleep(0)
+        with at_work(group):
+            return await waiting
+
+    landed = asyncio.run(both())
+
+    assert landed[0] == landed[2] != landed[1]
+    assert batches(hub) == 2
+
+
+@pytest.mark.parametrize("error", [RetryableError("NAVE-E001", reason="locked"), OSError("no space left on device")])
+def test_a_commit_that_fails_tells_everybody_to_try_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    hub = door(store)
+    group = GroupCommit(hub.hub)
+
+    @contextmanager
+    def broken(**_: Any) -> Iterator[Any]:
+        with Store.write(store) as tx:
+            yield tx
+            raise error
+
+    async def all_at_once() -> list[Any]:
+        sending = [group.land(CRM, [customer(str(n), 1)], {}) for n in range(8)]
+        waiting = asyncio.gather(*sending, return_exceptions=True)
+        await asyncio.sleep(0)
+        with at_work(group):
+            return await waiting
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "write", broken)
+        answers = asyncio.run(all_at_once())
+
+    assert [type(answer) for answer in answers] == [RetryableError] * 8
+    assert {answer.code for answer in answers} == {"NAVE-E001"}
+    assert batches(hub) == 0
+    assert all(isinstance(answer, Landed) for answer in asyncio.run(all_at_once()))
+
+
+def test_one_event_that_cannot_be_stored_fails_alone(store: Store) -> None:
+    hub = door(store)
+    group = GroupCommit(hub.hub)
+
+    async def all_at_once() -> list[Any]:
+        sending = [group.land(CRM, [customer(text, 1)], {}) for text in ("A", "\ud800", "C")]
+        waiting = asyncio.gather(*sending, return_exceptions=True)
+        await asyncio.sleep(0)
+        with at_work(group):
+            return await waiting
+
+    answers = asyncio.run(all_at_once())
+
+    assert [isinstance(answer, Landed) for answer in answers] == [True, False, True]
+    assert isinstance(answers[1], NaveError)
+    assert not isinstance(answers[1], RetryableError)
+
+
+def test_more_than_may_wait_is_told_to_come_back(store: Store) -> None:
+    hub = door(store).rebuilt(max_waiting=2)
+    group = GroupCommit(hub.hub)
+
+    async def too_many() -> tuple[Any, ...]:
+        sending = [asyncio.ensure_future(group.land(CRM, [customer(str(n), 1)], {})) for n in range(3)]
+        await asyncio.sleep(0)
+        with at_work(group):
+            return tuple(await asyncio.gather(*sending, return_exceptions=True))
+
+    *taken, refused = asyncio.run(too_many())
+
+    assert all(isinstance(answer, Landed) for answer in taken)
+    assert isinstance(refused, RetryableError)
+    assert (refused.code, refused.after, refused.params) == ("NAVE-E004", 1.0, {"waiting": 2})
+
+
+def test_a_sender_that_is_gone_harms_nobody(store: Store) -> None:
+    hub = door(store)
+    group = GroupCommit(hub.hub)
+
+    async def gives_up() -> None:
+        sending = asyncio.ensure_future(group.land(CRM, [customer("A", 1)], {}))
+        await asyncio.sleep(0)
+        sending.cancel()
+
+    asyncio.run(gives_up())
+    assert group.waiting == 1
+
+    async def patient() -> Landed:
+        with at_work(group):
+            return await group.land(CRM, [customer("B", 1)], {})
+
+    assert asyncio.run(patient()).records >= 1
+    hub.apply()
+    assert hub.books()[CRM].applied == 2
