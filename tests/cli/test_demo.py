@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.cli.calls import nave
 
 
+@pytest.mark.slow
 def test_the_demo_proves_its_result_and_has_nothing_to_do_the_second_time(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
 

@@ -14,7 +14,7 @@ from tests.cli.calls import COMMAND, nave
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_a_new_hub_is_right_and_does_what_it_says(tmp_path: Path, language: str) -> None:
+def test_a_new_hub_is_right(tmp_path: Path, language: str) -> None:
     folder = tmp_path / "shop"
 
     made = nave("init", folder, "--lang", language)
@@ -23,7 +23,15 @@ def test_a_new_hub_is_right_and_does_what_it_says(tmp_path: Path, language: str)
     assert nave("check", hub=folder).out == "7 files, nothing wrong\n"
     assert nave("test", hub=folder).out.endswith("4 passed, 0 failed\n")
     assert (folder / ".gitignore").read_text(encoding="utf-8").startswith("*.db\n")
+
+
+@pytest.mark.slow
+def test_a_new_hub_does_what_its_first_page_says(tmp_path: Path) -> None:
+    folder = tmp_path / "shop"
+    nave("init", folder)
+
     synced = nave("sync", "shop.customers", "--file", folder / "samples/customers.csv", hub=folder)
+
     assert synced.status == 0
     assert "000123,上海盈硕标牌有限公司" in next((folder / "out").glob("*.csv")).read_text(encoding="utf-8-sig")
 

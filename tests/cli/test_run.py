@@ -57,6 +57,7 @@ def send(port: int, record: dict[str, str]) -> int:
     return status
 
 
+@pytest.mark.slow
 def test_events_come_in_and_sigterm_ends_it_cleanly_within_five_seconds(hub: Path, port: int) -> None:
     with running(hub, port) as process:
         accepted = send(port, {"id": "C1", "name": "Pushed"})
@@ -81,6 +82,7 @@ def _rows(hub: Path) -> list[tuple[object, ...]]:
         return []
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_it_cleanly_too_and_says_so_in_its_status(hub: Path, port: int) -> None:
     with running(hub, port) as process:
         process.send_signal(signal.SIGINT)
@@ -91,6 +93,7 @@ def test_ctrl_c_ends_it_cleanly_too_and_says_so_in_its_status(hub: Path, port: i
     assert "Traceback" not in err
 
 
+@pytest.mark.slow
 def test_a_second_run_is_refused_and_the_lock_dies_with_its_holder(hub: Path, port: int) -> None:
     with running(hub, port) as process:
         refused = nave("run", hub=hub)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.cli.calls import nave, start, until
 from tests.cli.tiny import rows_of
 
@@ -77,6 +79,7 @@ def test_nothing_new_is_said_so(hub: Path) -> None:
     assert answer.out.startswith("shop.customers had nothing new.")
 
 
+@pytest.mark.slow
 def test_while_a_hub_runs_the_records_are_only_landed_and_the_hub_does_the_rest(hub: Path, tmp_path: Path) -> None:
     file = tmp_path / "customers_7.csv"
     file.write_text(_FILE, encoding="utf-8")

@@ -29,6 +29,7 @@ from nave.workers.hints import Hints
 from nave.workers.land import land_batch
 
 START = 1_800_000_000.0
+WEB = "web.customer"
 
 
 class Clock:
@@ -282,3 +283,16 @@ def reading(store: Store) -> Iterator[Transaction]:
     """A look into the store."""
     with store.read() as tx:
         yield tx
+
+
+def one_sink(store: Store, target: Target, *, every_version: bool = False, **options: Any) -> World:
+    """Customers of two systems, and one target that hears of them."""
+    entity = rules("customer", exact=[("tax_id",)], sinks=[WEB], every_version=every_version)
+    return world(store, [entity], ["erp.customer", "crm.customer"], {WEB: target}, **options)
+
+
+def edits(hub: World, count: int) -> int:
+    """Change customer A so many times; its golden id."""
+    for version in range(1, count + 1):
+        hub.take("erp.customer", customer("A", version, remark=f"edit {version}"))
+    return hub.record_of("customer", "erp", "A")

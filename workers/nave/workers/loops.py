@@ -60,6 +60,7 @@ class Run:
         """Start all loops; `alone` says that no other process works on this store."""
         _settle_interpreter()
         if alone:
+            self.hub.store.tend()
             free_all_leases(self.hub)
         introduce_sinks(self.hub)
         for name, source in self.hub.sources.items():

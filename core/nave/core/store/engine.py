@@ -18,6 +18,7 @@ from nave.core.store.migrate import upgrade
 from nave.core.store.query import Query
 
 _BUSY_SECONDS = 30
+_CHECKPOINT_PAGES = 8000
 _SQLITE_WORDS = ("locked", "busy", "disk is full", "disk I/O", "unable to open", "readonly")
 
 
@@ -125,6 +126,12 @@ class Store:
         with translating(), self._reader.connect() as connection, connection.begin():
             yield Transaction(connection)
 
+    def tend(self) -> None:
+        """Keep the write-ahead log short from now on; only for the one process that works on the hub."""
+        if self.embedded:
+            with self._turn, self._writer.connect() as connection, _driver_errors(connection):
+                connection.connection.cursor().execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+
     def close(self) -> None:
         """Give all connections back."""
         self._reader.dispose()
@@ -166,12 +173,13 @@ def _embedded(url: sa.URL, folder: Path | None) -> Store:
 
 
 def _writer_pragmas(connection: sqlite3.Connection, _record: object) -> None:
-    # FULL: what was acknowledged survives a power loss. The writer alone checkpoints, which SQLite before 3.51.3 needs.
+    # FULL: what was acknowledged survives a power loss. Only the one process that works on the hub checkpoints
+    # (`Store.tend`), because SQLite before 3.51.3 can corrupt the file when two connections do.
     for pragma in (
         "journal_mode = WAL",
         "synchronous = FULL",
         "cache_size = -65536",
-        "wal_autocheckpoint = 8000",
+        "wal_autocheckpoint = 0",
         "temp_store = MEMORY",
         "foreign_keys = OFF",
     ):
