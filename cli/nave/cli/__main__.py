@@ -1,0 +1,5 @@
+"""`python -m nave.cli` is `nave`."""
+
+from nave.cli import main
+
+main()

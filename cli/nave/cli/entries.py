@@ -1,0 +1,220 @@
+"""Every command as data: its options, its examples and its exit statuses; the code behind it is imported when it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nave.cli import exits
+
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_COUNT = click.IntRange(min=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """One option or argument; its help is the text `option.COMMAND.NAME`, or `option.NAME` where many share it."""
+
+    names: tuple[str, ...]
+    attributes: Mapping[str, Any]
+
+    def made(self) -> click.Parameter:
+        """As the parser wants it."""
+        if self.names[0].startswith("-"):
+            return click.Option(self.names, **self.attributes)
+        return click.Argument(self.names, **self.attributes)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One command; a name of two words is a command of a group."""
+
+    name: str
+    target: str = ""
+    """`module:function`, called with a Session and the parameters by name; empty for a group."""
+    params: tuple[Param, ...] = ()
+    examples: tuple[str, ...] = ()
+    exits: tuple[int, ...] = (exits.FINE, exits.PROBLEM, exits.USAGE)
+    hidden: bool = False
+
+
+def _option(*names: str, **attributes: Any) -> Param:
+    return Param(names, attributes)
+
+
+def _flag(*names: str) -> Param:
+    return Param(names, {"is_flag": True})
+
+
+def _argument(name: str, metavar: str, **attributes: Any) -> Param:
+    return Param((name,), {"metavar": metavar, **attributes})
+
+
+_LETTERS = (
+    _argument("ids", "[ID]...", nargs=-1),
+    _flag("--all"),
+    _option("--flow", metavar="NAME"),
+    _option("--code", metavar="CODE"),
+)
+_SETTLING = (_flag("--yes", "-y"), _option("--as", "actor", metavar="NAME"))
+_LOOKING = (exits.FINE, exits.PROBLEM, exits.USAGE, exits.UNREACHED)
+_REPAIRING = (exits.FINE, exits.PROBLEM, exits.USAGE, exits.UNREACHED, exits.PARTLY, exits.REFUSED)
+
+ENTRIES: tuple[Entry, ...] = (
+    Entry(
+        "init",
+        "nave.cli.init:init",
+        (
+            _argument("folder", "[DIR]", type=_FOLDER, default="."),
+            _option("--example", type=click.Choice(["plant"])),
+            _option("--size", type=click.IntRange(50, 900_000), default=200, metavar="N"),
+            _option("--seed", type=int, default=1, metavar="N"),
+        ),
+        ("nave init shop", "nave init plant --example plant"),
+        (exits.FINE, exits.USAGE, exits.REFUSED),
+    ),
+    Entry("check", "nave.cli.check:check", (), ("nave check", "nave check --json")),
+    Entry(
+        "test",
+        "nave.cli.testing:test",
+        (
+            _argument("select", "[SELECT]", required=False),
+            _option("--junit", type=click.Path(path_type=Path), metavar="FILE"),
+        ),
+        ("nave test", "nave test 'erp/*'"),
+    ),
+    Entry(
+        "run",
+        "nave.cli.run:run",
+        (
+            _flag("--until-idle"),
+            _option("--poll", type=click.FloatRange(min=0.05), default=1.0, metavar="S"),
+            _flag("--no-http"),
+        ),
+        ("nave run", "nave run --until-idle --no-http"),
+        (*_REPAIRING, exits.INTERRUPTED),
+    ),
+    Entry(
+        "sync",
+        "nave.cli.sync:sync",
+        (_argument("source", "SOURCE"), _flag("--full"), _option("--file", type=_FILE, metavar="F")),
+        ("nave sync erp.customers", "nave sync erp.order_files --file orders_7.xml"),
+        (*_REPAIRING, exits.INTERRUPTED),
+    ),
+    Entry(
+        "status",
+        "nave.cli.status:status",
+        (_flag("--watch", "-w"),),
+        ("nave status", "nave status -w"),
+        _LOOKING,
+    ),
+    Entry(
+        "trace",
+        "nave.cli.trace:trace",
+        (_argument("what", "ENTITY/KEY|ID"),),
+        ("nave trace customer/C00871", "nave trace 01JD5K7WQX2VH"),
+        _LOOKING,
+    ),
+    Entry(
+        "show",
+        "nave.cli.show:show",
+        (_argument("what", "ENTITY/KEY"),),
+        ("nave show customer/C00871", "nave show order/SO-2026/117 --json"),
+        _LOOKING,
+    ),
+    Entry(
+        "why",
+        "nave.cli.why:why",
+        (_argument("what", "ENTITY/KEY[.FIELD]"),),
+        ("nave why customer/C00871.name", "nave why customer/C00871"),
+        _LOOKING,
+    ),
+    Entry("dead"),
+    Entry(
+        "dead list",
+        "nave.cli.dead:list_letters",
+        (*_LETTERS[2:], _option("--limit", type=_COUNT, default=20, metavar="N")),
+        ("nave dead list", "nave dead list --flow erp.customers --code NAVE-M104"),
+        _LOOKING,
+    ),
+    Entry(
+        "dead show",
+        "nave.cli.dead:show_letter",
+        (_argument("number", "ID"),),
+        ("nave dead show 01JD5K7WQX2VH", "nave dead show 01JD5K7WQX2VH --json"),
+        _LOOKING,
+    ),
+    Entry(
+        "dead replay",
+        "nave.cli.settle:replay",
+        (*_LETTERS, _flag("--dry-run"), *_SETTLING),
+        ("nave dead replay --code NAVE-M104 --dry-run", "nave dead replay 01JD5K7WQX2VH"),
+        _REPAIRING,
+    ),
+    Entry(
+        "dead discard",
+        "nave.cli.settle:discard",
+        (*_LETTERS, *_SETTLING),
+        ("nave dead discard 01JD5K7WQX2VH", "nave dead discard --flow crm.contacts --yes"),
+        _REPAIRING,
+    ),
+    Entry(
+        "waiting",
+        "nave.cli.waiting:waiting",
+        (_option("--limit", type=_COUNT, default=50, metavar="N"),),
+        ("nave waiting", "nave waiting --json"),
+        _LOOKING,
+    ),
+    Entry(
+        "explain",
+        "nave.cli.explain:explain",
+        (_argument("topic", "CODE|FILTER|filters|codes"),),
+        ("nave explain NAVE-M104", "nave explain filters"),
+        (exits.FINE, exits.USAGE),
+    ),
+    Entry("schema"),
+    Entry(
+        "schema export",
+        "nave.cli.schema:export",
+        (_argument("folder", "[DIR]", type=_FOLDER, required=False),),
+        ("nave schema export schemas", "nave schema export --json"),
+        (exits.FINE, exits.USAGE),
+    ),
+    Entry("doctor", "nave.cli.doctor:doctor", (), ("nave doctor", "nave doctor --json"), _LOOKING),
+    Entry("db"),
+    Entry("db upgrade", "nave.cli.database:upgrade", (), ("nave db upgrade", "nave --hub /srv/plant db upgrade"), _LOOKING),
+    Entry("connector"),
+    Entry(
+        "connector list",
+        "nave.cli.connectors:list_connectors",
+        (),
+        ("nave connector list", "nave connector list --json"),
+        (exits.FINE, exits.USAGE),
+    ),
+    Entry(
+        "demo",
+        "nave.cli.demo:demo",
+        (
+            _argument("folder", "[DIR]", type=_FOLDER, default="demo"),
+            _option("--size", type=click.IntRange(50, 900_000), default=200, metavar="N"),
+            _option("--seed", type=int, default=1, metavar="N"),
+        ),
+        ("nave demo", "nave demo plant --size 1000"),
+        (exits.FINE, exits.PROBLEM, exits.USAGE, exits.REFUSED),
+        hidden=True,
+    ),
+)
+
+SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("start", ("init", "check", "test", "doctor")),
+    ("work", ("run", "sync")),
+    ("look", ("status", "show", "why", "trace", "waiting")),
+    ("repair", ("dead",)),
+    ("other", ("explain", "connector", "schema", "db")),
+)
+"""The commands as `nave --help` groups them."""

@@ -1,0 +1,36 @@
+"""`nave status`: where every source and sink stands, once or again and again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import click
+
+from nave.cli.books import Books, as_data, as_lines, books, known_sources
+from nave.cli.hubs import opened_store
+from nave.cli.page import Page
+from nave.cli.session import Session
+
+_PAUSE = 2.0
+
+
+def status(session: Session, *, watch: bool) -> None:
+    """Show the books; with `watch` every two seconds until interrupted."""
+    with opened_store(session) as (config, store):
+        sources = dict.fromkeys([*config.sources, *known_sources(store)])
+        while True:
+            found = books(store, sources, config.sinks)
+            if watch and session.human:
+                click.clear()
+            session.answer({"hub": config.name, **as_data(found)}, _lines(found, session.page), rows="sources")
+            if not watch:
+                return
+            time.sleep(_PAUSE)
+
+
+def _lines(found: Books, page: Page) -> Iterator[str]:
+    yield from as_lines(found, page)
+    if found.untouched:
+        yield ""
+        yield page.words("status.untouched")

@@ -1,0 +1,211 @@
+"""`nave sync`: one pass over one source now, all that follows from it, and a receipt."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from nave.cli import exits
+from nave.cli.books import Books, books
+from nave.cli.failures import Stop
+from nave.cli.hubs import known, opened_hub
+from nave.cli.lock import held_if_free
+from nave.cli.page import Page
+from nave.cli.progress import Meter, metered
+from nave.cli.session import Session
+from nave.cli.signals import ending_by_signal
+from nave.cli.tables import Row
+from nave.config import HubConfig
+from nave.core.errors import RetryableError
+from nave.core.store import Transaction
+from nave.core.store import schema as t
+from nave.workers.flows import Hub, SourceFlow
+from nave.workers.loops import Run
+from nave.workers.read import Pass, read_pass
+
+_BUSY = "NAVE-S017"
+"""Somebody else reads the folder at the moment."""
+_TRIES = 25
+_COUNTS = ("received", "applied", "unchanged", "superseded", "waiting", "dead")
+_DELIVERED = {t.Due.DELIVERED: "delivered", t.Due.SKIPPED: "skipped", t.Due.WAITING: "waiting", t.Due.DEAD: "dead"}
+_SINK_COUNTS = ("delivered", "skipped", "waiting", "dead", "open")
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What one pass brought, and what became of it."""
+
+    source: str
+    passed: Pass
+    counts: dict[str, int]
+    sinks: dict[str, dict[str, int]]
+    """Deliveries that this pass moved, by sink; `open` are not settled yet."""
+    landed_only: bool = False
+    """A running hub does the rest."""
+    interrupted: bool = False
+
+
+def sync(session: Session, *, source: str, full: bool, file: Path | None) -> int:
+    """Read one source now; 4 if some of what it brought did not get through."""
+    with opened_hub(session) as (config, hub):
+        flow = hub.sources[known(source, hub.sources, "NAVE-E202")]
+        if flow.open is None:
+            raise Stop(exits.USAGE, "NAVE-E214", name=source, listen=config.http.listen)
+        task = _Task(flow, full, drop(config, flow, file) if file is not None else None)
+        with held_if_free(hub.folder) as alone, metered(session, hub) as meter:
+            receipt = _alone(hub, task, meter) if alone else _landed(hub, task, meter)
+    session.answer(_data(receipt), _lines(receipt, session.page))
+    if receipt.interrupted:
+        return exits.INTERRUPTED
+    bad = receipt.counts.get("dead", 0) > 0 or any(one.get("dead") or one.get("open") for one in receipt.sinks.values())
+    return exits.PARTLY if bad else exits.FINE
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What is to be read."""
+
+    flow: SourceFlow
+    full: bool
+    awaited: Path | None
+    """A file that was put there, and that the pass must not miss."""
+
+    def unfinished(self) -> bool:
+        """Whether something is there that will be ready to be read in a moment."""
+        if self.awaited is not None and self.awaited.exists():
+            return True
+        return self.flow.pending is not None and self.flow.pending()
+
+
+def drop(config: HubConfig, flow: SourceFlow, file: Path) -> Path:
+    """Copy a file into the source's folder, there at once or not at all, with its marker if the source waits for one."""
+    options = config.sources[flow.name].options
+    pattern, folder = getattr(options, "pattern", None), flow.watch
+    if folder is None or not isinstance(pattern, str):
+        raise Stop(exits.USAGE, "NAVE-E215", name=flow.name)
+    if not fnmatchcase(file.name, pattern):
+        raise Stop(exits.USAGE, "NAVE-E217", file=file.name, pattern=pattern)
+    target, part = folder / file.name, folder / f".{file.name}.part"
+    folder.mkdir(parents=True, exist_ok=True)
+    if target.exists():
+        raise Stop(exits.REFUSED, "NAVE-E218", file=target)
+    shutil.copyfile(file, part)
+    with part.open("rb") as copied:
+        os.fsync(copied.fileno())
+    part.rename(target)
+    marker = getattr(getattr(options, "ready", None), "marker", None)
+    if marker:
+        target.with_name(target.name + marker).touch()
+    return target
+
+
+def _landed(hub: Hub, task: _Task, meter: Meter) -> Receipt:
+    """Only land what the source has: the hub that runs applies and delivers it."""
+    work = Run(hub, until_idle=True)
+    with ending_by_signal(work.stop.set) as ending:
+        passed = _read(work, task, meter)
+    hub.hints.announce(["apply"])
+    counts = {"received": passed.records + passed.refused}
+    return Receipt(task.flow.name, passed, counts, {}, landed_only=True, interrupted=ending.by is not None)
+
+
+def _alone(hub: Hub, task: _Task, meter: Meter) -> Receipt:
+    """Read the source while all else is at work, and wait until nothing is left to do."""
+    name = task.flow.name
+    before, since = books(hub.store, [name], hub.sinks), hub.clock()
+    unread = {source: replace(flow, open=None) for source, flow in hub.sources.items()}
+    work = Run(replace(hub, sources=unread), poll=0.5, until_idle=True)
+    with ending_by_signal(work.stop.set) as ending:
+        work.start(alone=True)
+        try:
+            passed = _read(work, task, meter)
+            work.wait(meter.tick)
+        finally:
+            work.close()
+    counts = _difference(before, books(hub.store, [name], hub.sinks))
+    with hub.store.read() as tx:
+        sinks = _moved(tx, list(hub.sinks), since)
+    return Receipt(name, passed, counts, sinks, interrupted=ending.by is not None)
+
+
+def _read(work: Run, task: _Task, meter: Meter) -> Pass:
+    """Pass over the source until nothing more is about to become readable."""
+    total, full = Pass(0, 0, 0), task.full
+    while not work.stop.is_set():
+        one = _patiently(work, task.flow, meter, full=full)
+        total = Pass(total.batches + one.batches, total.records + one.records, total.refused + one.refused)
+        if not task.unfinished():
+            break
+        full = False
+        work.stop.wait(0.2)
+    return total
+
+
+def _patiently(work: Run, flow: SourceFlow, meter: Meter, *, full: bool) -> Pass:
+    """One pass; where a running hub reads the same folder at this moment, a little later."""
+
+    def count(one: SourceFlow, records: int) -> None:
+        meter.count(one, records)
+        meter.tick()
+
+    for attempt in range(_TRIES):
+        try:
+            return read_pass(work.hub, flow, work.stop, count, full=full)
+        except RetryableError as error:
+            if error.code != _BUSY or attempt == _TRIES - 1:
+                raise
+            work.stop.wait(0.2)
+    raise AssertionError
+
+
+def _difference(before: Books, after: Books) -> dict[str, int]:
+    old, new = asdict(before.sources[0]), asdict(after.sources[0])
+    return {name: new[name] - old[name] for name in _COUNTS}
+
+
+def _moved(tx: Transaction, sinks: Sequence[str], since: float) -> dict[str, dict[str, int]]:
+    """Deliveries that changed since a moment, by sink and by where they are now."""
+    d = t.delivery.c
+    counted = sa.select(d.sink, d.state, sa.func.count()).where(d.changed_at >= since, d.sink.in_(sinks))
+    moved: dict[str, dict[str, int]] = {}
+    for sink, state, count in tx.rows(counted.group_by(d.sink, d.state).order_by(d.sink)):
+        counts = moved.setdefault(sink, dict.fromkeys(_SINK_COUNTS, 0))
+        counts[_DELIVERED.get(t.Due(state), "open")] += count
+    return moved
+
+
+def _data(receipt: Receipt) -> dict[str, Any]:
+    return {
+        "source": receipt.source,
+        "landed": asdict(receipt.passed),
+        "counts": receipt.counts,
+        "sinks": receipt.sinks,
+        "landed_only": receipt.landed_only,
+        "interrupted": receipt.interrupted,
+    }
+
+
+def _lines(receipt: Receipt, page: Page) -> Iterator[str]:
+    if receipt.landed_only:
+        yield page.words("sync.landed_only", source=receipt.source, count=f"{receipt.counts['received']:,}")
+        return
+    if not receipt.passed.batches:
+        yield page.words("sync.nothing", source=receipt.source)
+    columns = page.columns("status", "source", *_COUNTS, right=" ".join(_COUNTS))
+    counts = [receipt.counts[name] for name in _COUNTS[:-1]]
+    yield from page.table(columns, [(receipt.source, *counts, page.count(receipt.counts["dead"], "bad"))])
+    if receipt.sinks:
+        yield ""
+        columns = page.columns("status", "sink", *_SINK_COUNTS, right=" ".join(_SINK_COUNTS))
+        rows: list[Row] = [(sink, *(counts[name] for name in _SINK_COUNTS)) for sink, counts in receipt.sinks.items()]
+        yield from page.table(columns, rows)
+    if receipt.counts["dead"]:
+        yield ""
+        yield page.words("sync.dead", source=receipt.source)
