@@ -85,6 +85,7 @@ def main() -> None:
     compiled = compile_hub(loaded.config)
     assert not compiled.problems, [problem.render() for problem in compiled.problems]
     hub = build_hub(loaded.config, compiled)
+    hub.store.tend()
     times: Times = defaultdict(float)
     if "--stages" in sys.argv:
         watch_stages(times)

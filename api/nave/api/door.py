@@ -37,6 +37,7 @@ HEADER_BYTES = 16 * 1024
 _LINGER_SECONDS = 1.0
 _LINGER_BYTES = 4 * 2**20
 _LOG = logging.getLogger("nave.api")
+_EVENTS = "/events/"
 _JSON = [(b"content-type", b"application/json")]
 
 
@@ -65,12 +66,28 @@ def door(
     """
     endpoint = _Events(sources, land, body_seconds)
     routes = [
-        Route("/events/{source:path}", endpoint),
         Route("/livez", _livez, methods=["GET"]),
         Route("/readyz", _readyz(ready or dict), methods=["GET"]),
         Route("/status", _status(status), methods=["GET"]),
     ]
-    return Starlette(routes=routes, exception_handlers={404: _not_found, 405: _not_allowed})
+    return _Door(endpoint, routes=routes, exception_handlers={404: _not_found, 405: _not_allowed})
+
+
+class _Door(Starlette):
+    """Events go straight to their endpoint; the layers that Starlette puts around routes are for everything else."""
+
+    def __init__(self, events_: _Events, **named: Any) -> None:
+        super().__init__(**named)
+        self._events = events_
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        if scope["type"] == "http" and path.startswith(_EVENTS):
+            scope["app"] = self
+            scope["path_params"] = {"source": path[len(_EVENTS) :]}
+            await self._events(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 class _Events:

@@ -124,6 +124,7 @@ def _run(app: Starlette, listener: socket.socket, stop: Stop, ready: Callable[[i
         lifespan="off",
         ws="none",
         access_log=False,
+        proxy_headers=False,
         log_config=None,
         server_header=False,
         timeout_graceful_shutdown=GRACE,

@@ -13,6 +13,7 @@ Clock = Callable[[], float]
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _MASK = (1 << 63) - 1
+_EPOCH = 1_577_836_800  # 2020 in UTC: 41 bits of milliseconds last until 2089
 
 
 def moment(seconds: float) -> datetime:
@@ -36,7 +37,7 @@ class Ids:
     def take(self, count: int = 1) -> list[int]:
         """`count` ids in rising order."""
         with self._lock:
-            start = max(self._last + 1, int(self._clock() * 1000) << 12)
+            start = max(self._last + 1, int((self._clock() - _EPOCH) * 1000) << 12)
             self._last = start + count - 1
             return [self._shape(number) for number in range(start, start + count)]
 

@@ -32,6 +32,7 @@ class Landed(NamedTuple):
     """None where the batch was empty and only moved the checkpoint."""
     trace: str
     records: int
+    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ def land(tx: Transaction, landing: Landing, clock: Clock, ids: Ids) -> Landed:
     bury(tx, [_unreadable(landing, refused, journal_id) for refused in batch.refused], clock, ids)
     if batch.position is not None:
         tx.upsert(t.checkpoint, ("source", "position", "at"), [(landing.source, batch.position, now)])
-    return Landed(journal_id, landing.trace, len(batch.records))
+    return Landed(journal_id, landing.trace, len(batch.records), now)
 
 
 def _insert(tx: Transaction, landing: Landing, now: float) -> int:

@@ -90,8 +90,8 @@ def _expand_links(tx: Transaction, entity: EntityType, documents: Mapping[int, D
     there = references.resolved(tx, {(one.entity, one.system, one.key) for one in named})
     targets = {(one.record_id, one.path): there.get((one.entity, one.system, one.key)) for one in named}
     numbers = {number for number in targets.values() if number is not None}
-    keys = keys_of(tx, numbers)
-    codes = _codes(tx, numbers)
+    keys = keys_of(tx, numbers) if numbers else {}
+    codes = _codes(tx, numbers) if numbers else {}
 
     def expanded(record_id: int, path: str, ref: Mapping[str, str]) -> dict[str, Any]:
         target = targets.get((record_id, path))

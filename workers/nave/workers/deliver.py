@@ -265,7 +265,8 @@ def _record(hub: Hub, flow: SinkFlow, lease: str, results: Sequence[_Result], lo
     now = hub.clock()
     dead = {result.mark.record_id: result.dead for result in results if result.dead}
     waiting = [result.mark.record_id for result in results if result.mark.state is Due.WAITING]
-    with hub.store.write() as tx:
+    # Should a power loss take this back, the lease is still there: it expires, and the delivery is made or asked again.
+    with hub.store.write(durable=False) as tx:
         ours = deliveries.held(tx, flow.name, lease, dead) if dead else set()
         deliveries.mark(tx, flow.name, lease, [result.mark for result in results], now)
         bury(tx, [letter for number, letter in dead.items() if number in ours], hub.clock, hub.ids)

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from nave.core.errors import NaveError, PermanentError, RetryableError
-from nave.core.journal import Landed, Landing, land, prepare_landing
+from nave.core.journal import Entry, Landed, Landing, land, prepare_landing
 from nave.core.protocols import Batch, Raw
+from nave.workers.apply import apply_landed
 from nave.workers.flows import Hub, SourceFlow
 
 
@@ -23,6 +24,10 @@ def land_batch(hub: Hub, flow: SourceFlow, batch: Batch) -> Landed:
         landed = land(tx, landing, hub.clock, hub.ids)
     hub.hints.announce(["apply"])
     return landed
+
+
+_AT_ONCE = 200
+"""Records that are applied in the commit that lands them; more of them would keep other senders waiting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +91,13 @@ class GroupCommit:
             self._apart(group, error)
             return
         try:
-            landed = self._write(landings)
+            landed, topics = self._write(landings)
         except Exception as error:
             _answer(group, error=_as_retryable(error))
             return
         for source, requests in by_source.items():
             _answer(requests, landed=landed[source])
-        self._hub.hints.announce(["apply"])
+        self._hub.hints.announce(topics)
 
     def _apart(self, group: Sequence[_Request], error: Exception) -> None:
         """One of these cannot be written down at all: it fails alone, and the others go on."""
@@ -109,10 +114,24 @@ class GroupCommit:
             for source, requests in by_source.items()
         }
 
-    def _write(self, landings: Mapping[str, Landing]) -> dict[str, Landed]:
+    def _write(self, landings: Mapping[str, Landing]) -> tuple[dict[str, Landed], set[str]]:
+        """All of the group in one commit; what it gives work to. Small groups are applied in the same commit."""
         hub = self._hub
+        small = hub.store.embedded and sum(len(one.batch.records) for one in landings.values()) <= _AT_ONCE
+        landed: dict[str, Landed] = {}
+        topics: set[str] = set()
         with hub.store.write() as tx:
-            return {source: land(tx, landing, hub.clock, hub.ids) for source, landing in landings.items()}
+            for source, landing in landings.items():
+                landed[source] = land(tx, landing, hub.clock, hub.ids)
+                sinks = apply_landed(hub, hub.sources[source], _entry(landing, landed[source]), tx) if small else None
+                topics |= {"apply"} if sinks is None else sinks
+        return landed, topics
+
+
+def _entry(landing: Landing, landed: Landed) -> Entry:
+    assert landed.journal_id is not None
+    batch, number = landing.batch, landed.journal_id
+    return Entry(number, landing.source, number, dict(batch.origin), list(batch.records), list(batch.places), landed.at)
 
 
 def _batch(requests: Sequence[_Request]) -> Batch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -161,15 +161,25 @@ def _embedded(url: sa.URL, folder: Path | None) -> Store:
     arguments = {"check_same_thread": False, "timeout": _BUSY_SECONDS, "isolation_level": None}
     writer = sa.create_engine(url, poolclass=StaticPool, connect_args=arguments, hide_parameters=True)
     sa.event.listen(writer, "connect", _writer_pragmas)
-    sa.event.listen(writer, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    sa.event.listen(writer, "begin", _begin("BEGIN IMMEDIATE"))
     if url.database in (None, "", ":memory:"):
         return Store(writer, writer)
     reader = sa.create_engine(
         url, poolclass=QueuePool, pool_size=8, max_overflow=16, connect_args=arguments, hide_parameters=True
     )
     sa.event.listen(reader, "connect", _reader_pragmas)
-    sa.event.listen(reader, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    sa.event.listen(reader, "begin", _begin("BEGIN"))
     return Store(writer, reader)
+
+
+def _begin(words: str) -> Callable[[sa.Connection], None]:
+    """Begin on the driver itself, which is asked for no transactions of its own."""
+
+    def begin(connection: sa.Connection) -> None:
+        with _driver_errors(connection):
+            connection.connection.cursor().execute(words)
+
+    return begin
 
 
 def _writer_pragmas(connection: sqlite3.Connection, _record: object) -> None:
