@@ -41,7 +41,9 @@ def postgres_server() -> Iterator[str]:
 def postgres_url(postgres_server: str) -> Iterator[str]:
     """A fresh database on a real PostgreSQL server."""
     name = f"nave_test_{os.getpid()}_{next(_numbers)}"
-    server = sa.create_engine(sa.make_url(postgres_server).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+    server = sa.create_engine(
+        sa.make_url(postgres_server).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT"
+    )
     with server.connect() as connection:
         connection.execute(sa.text(f'CREATE DATABASE "{name}"'))
     yield sa.make_url(postgres_server).set(database=name).render_as_string(hide_password=False)

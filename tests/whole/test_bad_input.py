@@ -199,3 +199,34 @@ def test_a_hub_goes_on_when_one_file_of_many_is_bad(tmp_path: Path, damage: Call
 
     assert sorted(small.delivered(tmp_path)) == ["C0", "C1", "C2"]
     assert not list((tmp_path / "drop").glob("*.dat"))
+
+
+def test_a_bad_record_that_is_told_again_has_one_letter(tmp_path: Path) -> None:
+    small.write(tmp_path, pattern="*.dat", form=XML)
+    for name in ("a", "b"):
+        (tmp_path / "drop" / f"{name}.dat").write_bytes(_xml(_c("C1"), _c("C2", area="XX")))
+        small.run(tmp_path)
+
+    (letter,) = small.letters(tmp_path)
+    assert (letter.key, letter.code) == ("C2", "NAVE-M104")
+    source, _ = small.books(tmp_path)
+    assert source.balanced
+    assert (source.received, source.applied, source.unchanged, source.dead) == (4, 1, 2, 1)
+
+
+def test_a_target_that_comes_back_after_a_time_away_is_brought_up_to_date(tmp_path: Path) -> None:
+    small.write(tmp_path, pattern="*.dat", form=XML)
+    (tmp_path / "drop" / "a.dat").write_bytes(_xml(_c("C1", name="old")))
+    small.run(tmp_path)
+    files = ("systems/crm.yaml", "mappings/crm/customer.yaml")
+    texts = {name: (tmp_path / name).read_text("utf-8") for name in files}
+    for name in files:
+        (tmp_path / name).unlink()
+    (tmp_path / "drop" / "b.dat").write_bytes(_xml(_c("C1", name="new"), _c("C2")))
+    small.run(tmp_path)
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text, "utf-8")
+
+    small.run(tmp_path)
+
+    assert small.delivered(tmp_path) == {"C1": "new", "C2": "n"}

@@ -46,6 +46,15 @@ def bury(tx: Transaction, dead: Sequence[Dead], clock: Clock, ids: Ids) -> list[
     return numbers
 
 
+def still_open(tx: Transaction, flow: str, dead: Sequence[Dead]) -> list[Dead]:
+    """Those of these records that lie among the open letters of their source already, word for word."""
+    d = t.dead_letter.c
+    raws = {_storable(one.raw) for one in dead}
+    mine = (d.flow == flow, d.stage == "apply", d.state == t.Letter.OPEN, tx.among(d.raw, raws))
+    there = {row[0] for row in tx.rows(sa.select(d.raw).where(*mine).distinct())} if raws else set()
+    return [one for one in dead if _storable(one.raw) in there]
+
+
 def _row(number: int, dead: Dead, now: float) -> tuple[Any, ...]:
     error = dead.error
     known = isinstance(error, NaveError)

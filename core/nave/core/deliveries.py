@@ -56,14 +56,19 @@ def retire(tx: Transaction, record_ids: Sequence[int], now: float) -> None:
 
 
 def backfill(tx: Transaction, sink: str, entity: str, now: float) -> int:
-    """Make every golden record of `entity` due for a sink that is new; returns how many."""
+    """Make every golden record of `entity` due for a sink that is new, or back after a time away; returns how many."""
     r = t.record.c
     there = sa.exists().where(_d.sink == sink, _d.record_id == r.id)
     missing = sa.select(
         sa.literal(sink), r.id, r.version, sa.literal(int(t.Due.READY)), sa.literal(now), sa.literal(0), sa.literal(now)
     ).where(r.entity == entity, r.merged_into.is_(None), ~there)
     names = ["sink", "record_id", "due_version", "state", "next_at", "attempts", "changed_at"]
-    return tx.execute(sa.insert(t.delivery).from_select(names, missing)).rowcount
+    current = sa.select(r.version).where(r.id == _d.record_id).scalar_subquery()
+    behind = sa.update(t.delivery).where(_d.sink == sink, _d.due_version < current, _d.state != t.Due.LEASED)
+    caught_up = tx.execute(
+        behind.values(due_version=current, state=int(t.Due.READY), next_at=now, attempts=0, waits_for=None, changed_at=now)
+    )
+    return caught_up.rowcount + tx.execute(sa.insert(t.delivery).from_select(names, missing)).rowcount
 
 
 def wake(tx: Transaction, record_ids: Iterable[int], now: float) -> set[str]:

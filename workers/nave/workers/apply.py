@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import sqlalchemy as sa
 import structlog
 
 from nave.core import journal
-from nave.core.dead import Dead, bury
+from nave.core.dead import Dead, bury, still_open
 from nave.core.errors import RetryableError
 from nave.core.golden import take_in
 from nave.core.intake import Counts, Intake, Overtaken, Taken
@@ -67,10 +68,28 @@ def _commit(hub: Hub, flow: SourceFlow, claim: Claim, prepared: Prepared) -> tup
         if tx is None:
             return Applied(flow.name, 0, Counts(), 0), frozenset()
         taken = _take_in(hub, flow, claim.entries, prepared, tx)
-        bury(tx, prepared.dead, hub.clock, hub.ids)
-        _book(tx, flow, claim.entries, taken, prepared.dead, hub.clock())
+        taken, dead_now = _without_known(tx, flow, taken, prepared.dead)
+        bury(tx, dead_now, hub.clock, hub.ids)
+        _book(tx, flow, claim.entries, taken, dead_now, hub.clock())
     total = Counts(*(sum(column) for column in zip(Counts(), *taken.counts.values(), strict=True)))
-    return Applied(flow.name, records, total, len(prepared.dead)), taken.sinks
+    return Applied(flow.name, records, total, len(dead_now)), taken.sinks
+
+
+def _without_known(
+    tx: Transaction, flow: SourceFlow, taken: Taken, dead_now: Sequence[Dead]
+) -> tuple[Taken, Sequence[Dead]]:
+    """A bad record that is told again, word for word, is unchanged: it has its letter."""
+    known = still_open(tx, flow.name, dead_now) if dead_now else []
+    if not known:
+        return taken, dead_now
+    again = Counter(one.journal_id for one in known)
+    counts = dict(taken.counts)
+    for journal_id, number in again.items():
+        assert journal_id is not None
+        before = counts.get(journal_id, Counts())
+        counts[journal_id] = before._replace(unchanged=before.unchanged + number)
+    same = {id(one) for one in known}
+    return Taken(counts, taken.sinks), [one for one in dead_now if id(one) not in same]
 
 
 def _take_in(hub: Hub, flow: SourceFlow, entries: Sequence[Entry], prepared: Prepared, tx: Transaction) -> Taken:

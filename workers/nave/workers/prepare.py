@@ -15,6 +15,7 @@ from nave.core.entities import encode
 from nave.core.errors import NaveError, RetryableError
 from nave.core.intake import Candidate, digest
 from nave.core.journal import Entry, raw_text
+from nave.core.protocols import Raw
 from nave.core.store import Store
 from nave.core.store import schema as t
 from nave.workers.flows import Keyed, MappedRecord, SourceFlow
@@ -115,7 +116,8 @@ def _map_singly(flow: SourceFlow, entry: Entry, places: Sequence[int]) -> Prepar
 def _map(flow: SourceFlow, entry: Entry, places: Sequence[int]) -> Prepared:
     mapped = list(zip(places, flow.mapping.run([entry.records[place] for place in places]), strict=True))
     good = [(place, one) for place, one in mapped if not isinstance(one, NaveError)]
-    done = Prepared([], [dead(flow, entry, place, "", one) for place, one in mapped if isinstance(one, NaveError)])
+    bad = [(place, one) for place, one in mapped if isinstance(one, NaveError)]
+    done = Prepared([], [dead(flow, entry, place, _key_of(flow, entry.records[place]), one) for place, one in bad])
     documents = flow.rules.type.validate([one.values for _, one in good])
     for (place, one), document in zip(good, documents, strict=True):
         if isinstance(document, NaveError):
@@ -123,6 +125,12 @@ def _map(flow: SourceFlow, entry: Entry, places: Sequence[int]) -> Prepared:
         else:
             done.candidates.append(_candidate(flow, entry, place, one, encode(document), document))
     return done
+
+
+def _key_of(flow: SourceFlow, record: Raw) -> str:
+    """The key of a record that could not be mapped, where that much can be told."""
+    (key,) = flow.mapping.keys([record]) if isinstance(flow.mapping, Keyed) else ("",)
+    return key if isinstance(key, str) else ""
 
 
 def _candidate(

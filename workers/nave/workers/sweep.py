@@ -83,8 +83,11 @@ def _free(hub: Hub, tx: Transaction, *, all_leases: bool = False) -> set[str]:
 
 
 def introduce_sinks(hub: Hub) -> None:
-    """Make all golden records due for sinks that were not there before."""
+    """Make all golden records due for sinks that were not there at the last start."""
+    here = [f"sink:{name}" for name in hub.sinks]
+    c = t.checkpoint.c
     with hub.store.write() as tx:
+        tx.execute(sa.delete(t.checkpoint).where(c.source.startswith("sink:"), c.source.not_in(here)))
         for name, flow in hub.sinks.items():
             if journal.position(tx, f"sink:{name}") is None:
                 deliveries.backfill(tx, name, flow.rules.type.name, hub.clock())
