@@ -20,6 +20,7 @@ from nave.core.store import Transaction
 from nave.workers import apply, land, prepare, read
 from nave.workers.build import build_hub, compile_hub
 from nave.workers.flows import Hub
+from nave.workers.loops import settle_interpreter
 
 Times = dict[str, float]
 
@@ -86,6 +87,7 @@ def main() -> None:
     assert not compiled.problems, [problem.render() for problem in compiled.problems]
     hub = build_hub(loaded.config, compiled)
     hub.store.tend()
+    settle_interpreter()
     times: Times = defaultdict(float)
     if "--stages" in sys.argv:
         watch_stages(times)

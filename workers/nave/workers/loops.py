@@ -58,7 +58,7 @@ class Run:
 
     def start(self, *, alone: bool) -> None:
         """Start all loops; `alone` says that no other process works on this store."""
-        _settle_interpreter()
+        settle_interpreter()
         if alone:
             self.hub.store.tend()
             free_all_leases(self.hub)
@@ -230,7 +230,7 @@ def _about_to_come(flow: SourceFlow) -> bool:
     return flow.pending is not None and flow.pending()
 
 
-def _settle_interpreter() -> None:
+def settle_interpreter() -> None:
     """Leave what was loaded at the start out of every later garbage collection, and collect less often.
 
     Batches are trees of plain values without cycles; by default a third of the time of an apply goes into looking.
