@@ -142,16 +142,18 @@ def claim(tx: Transaction, sink: str, lease: str, now: float, seconds: float, li
 
 
 def _claiming() -> sa.Executable:
+    # A common table expression, because PostgreSQL may run a plain subquery again for every row, and lock more each time.
     ready = (
         sa.select(_d.record_id)
         .where(_d.sink == sa.bindparam("sink"), _d.state == t.Due.READY, _d.next_at <= sa.bindparam("now"))
         .order_by(_d.next_at)
         .limit(sa.bindparam("most", type_=sa.Integer))
         .with_for_update(skip_locked=True)
+        .cte("ready")
     )
     return (
         sa.update(t.delivery)
-        .where(_d.sink == sa.bindparam("sink"), _d.record_id.in_(ready.scalar_subquery()))
+        .where(_d.sink == sa.bindparam("sink"), _d.record_id.in_(sa.select(ready.c.record_id)))
         .values(state=int(t.Due.LEASED), lease=sa.bindparam("lease"), lease_until=sa.bindparam("until"))
         .returning(*_CLAIMED)
     )
