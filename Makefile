@@ -17,8 +17,8 @@ test: $(VENV)/.dev ## install what the tests need, and pass them
 	@scripts/install-services
 	@$(BIN)/python -m pytest
 
-test-fast: $(VENV)/.dev ## the quick loop: no servers, nothing slow
-	@$(BIN)/python -m pytest -q -m "not slow and not service"
+test-fast: $(VENV)/.dev ## the quick loop, under a minute: the heart of it, no servers, nothing slow
+	@$(BIN)/python -m pytest -q -m "not slow and not service" tests/core tests/workers tests/mappings tests/api
 
 check: $(VENV)/.dev ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check .

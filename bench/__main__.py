@@ -95,7 +95,7 @@ def machine() -> dict[str, str]:
     """What it was measured on."""
     return {
         "cores": str(os.cpu_count()),
-        "system": platform.platform(terse=True),
+        "system": platform.system(),
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
         **{name: version(name) for name in ("lxml", "pydantic", "msgspec", "sqlalchemy", "uvicorn", "aiohttp")},

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any
 
 import msgspec
+from yarl import URL
 
 from nave.connectors.http.answers import judge, lost
 from nave.connectors.http.client import Client, address, body_of
@@ -26,6 +27,8 @@ class HttpSink:
     def __init__(self, connection: HttpOptions, options: HttpSinkOptions, setting: Setting) -> None:
         self._options = options
         self._client = Client(connection, setting, options.concurrency)
+        # The same for all records where nothing of them is in the path, and dear to make for each.
+        self._address = None if "{" in options.path else URL(self._client.url + options.path, encoded=True)
         self._encode = msgspec.json.Encoder(decimal_format="string" if options.numbers == "text" else "number").encode
         self._headers = {"Content-Type": "application/json", **options.headers}
 
@@ -69,7 +72,7 @@ class HttpSink:
             return Receipt(Outcome.ACCEPTED), True
         try:
             body = self._encode(record.values)
-            url = address(self._client.url, self._options.path, record)
+            url = self._address or address(self._client.url, self._options.path, record)
         except (TypeError, ValueError, OverflowError, msgspec.MsgspecError) as error:
             return Receipt(Outcome.REJECTED, error=PermanentError("NAVE-S059", reason=str(error)[:80])), True
         try:
