@@ -53,8 +53,8 @@ def backoff(attempts: int) -> float:
 def deliver_step(hub: Hub, flow: SinkFlow, sink: Sink, *, most: int | None = None) -> Delivered | None:
     """Bring one batch of due records to one target; None when nothing is due."""
     lease = id_text(hub.ids.take()[0])
-    # A lease that is forgotten at a power loss harms nobody: the delivery is simply due again.
-    with hub.store.write(durable=False) as tx:
+    # A lease that is forgotten at a power loss only makes the delivery due again; a blind target must never get it twice.
+    with hub.store.write(durable=not flow.idempotent) as tx:
         limit = min(flow.batch, most or flow.batch)
         claimed = deliveries.claim(tx, flow.name, lease, hub.clock(), LEASE_SECONDS, limit)
     if not claimed:
