@@ -199,7 +199,12 @@ class Run:
             self._away[flow.name] = self._away.get(flow.name, 0) + 1
         else:
             self._away.pop(flow.name, None)
-        return not self.stop.wait(max(done.pause, _pace(flow, done)))
+        pause = max(done.pause, _pace(flow, done))
+        if not pause and not troubled and done.claimed < flow.batch:
+            # All that was ready has been taken; what came since has rung the bell.
+            self.hub.hints.bell(flow.name).wait(self.poll)
+            return not self.stop.is_set()
+        return not self.stop.wait(pause)
 
     def _sweep(self) -> None:
         interval = max(self.poll, 1.0)
