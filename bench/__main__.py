@@ -98,7 +98,7 @@ def machine() -> dict[str, str]:
         "system": platform.system(),
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
-        **{name: version(name) for name in ("lxml", "pydantic", "msgspec", "sqlalchemy", "uvicorn", "aiohttp")},
+        **{name: version(name) for name in ("lxml", "pydantic", "msgspec", "sqlalchemy", "uvicorn", "pycurl")},
     }
 
 

@@ -10,7 +10,7 @@ import pytest
 from nave.cli.entries import ENTRIES
 from tests.cli.calls import nave
 
-HEAVY = ("sqlalchemy", "pydantic", "lxml", "rich", "jinja2", "structlog", "ruamel", "aiohttp")
+HEAVY = ("sqlalchemy", "pydantic", "lxml", "rich", "jinja2", "structlog", "ruamel", "pycurl")
 
 
 def test_the_first_page_names_every_command() -> None:

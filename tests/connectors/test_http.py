@@ -9,18 +9,19 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from decimal import Decimal
+from itertools import product
 from pathlib import Path
 from typing import Any
 
-import aiohttp
+import pycurl
 import pytest
 from aiohttp import web
 
-from nave.connectors.contracts import ErrorsCase, ErrorsContract, SinkCase, SinkContract, every
+from nave.connectors.contracts import SinkCase, SinkContract
 from nave.connectors.http import SPEC
-from nave.connectors.http.errors import translating
+from nave.connectors.http.errors import failure
 from nave.connectors.http.options import HttpOptions, HttpSinkOptions
 from nave.core.errors import ConfigError, NaveError, RetryableError, UnknownOutcome
 from nave.core.protocols import Outbound, Outcome, Probe, Receipt, Setting, Sink
@@ -68,18 +69,19 @@ class TestSink(SinkContract):
         return SinkCase(open=lambda: sink(crm.url), held=lambda: crm.held, effects=lambda: len(crm.effects), record=record)
 
 
-class TestErrors(ErrorsContract):
-    @pytest.fixture
-    def case(self) -> ErrorsCase:
-        others: list[BaseException] = [
-            TimeoutError(),
-            ConnectionResetError("reset"),
-            OSError(24, "too many"),
-            ValueError("bad"),
-        ]
-        vendor = [*every(aiohttp.ClientError, lambda kind: kind.__new__(kind, "wrong")), *others]
-        assert len(vendor) > 25
-        return ErrorsCase(translating=lambda: translating("http://127.0.0.1/x"), vendor=vendor)
+CODES = sorted({getattr(pycurl, name) for name in dir(pycurl) if name.startswith("E_")} - {pycurl.E_OK})
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_every_failure_of_the_library_is_one_of_the_hub(sent: bool) -> None:
+    assert len(CODES) > 80
+
+    failures = [failure("http://127.0.0.1/x", code, "", sent=sent) for code in CODES]
+
+    assert {type(one) for one in failures} == ({UnknownOutcome} if sent else {RetryableError, ConfigError})
+    for one, language in product(failures, ("en", "zh")):
+        assert "{" not in one.text(language)
+        assert one.help(language)
 
 
 def test_the_key_the_target_gave_and_the_idempotency_key_it_got(crm: Service) -> None:
@@ -239,6 +241,55 @@ def test_half_an_answer_is_never_taken_for_one(answer: bytes, idempotent: bool, 
     assert receipt.outcome is outcome
     assert isinstance(receipt.error, RetryableError if idempotent else UnknownOutcome)
     assert receipt.error.code == "NAVE-S051"
+
+
+@pytest.mark.parametrize("idempotent", [True, False])
+def test_a_request_that_a_kept_connection_swallowed_is_not_repeated_at_a_blind_target(idempotent: bool) -> None:
+    """The server answers once, then takes the next request on that connection and hangs up without a word."""
+    listener = socket.create_server(("127.0.0.1", free_port()))
+    taken: list[bytes] = []
+
+    def serve(connection: socket.socket) -> None:
+        with closing(connection):
+            while request := connection.recv(65536):
+                taken.append(request)
+                if len(taken) == 2:
+                    return
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                serve(listener.accept()[0])
+
+    thread = threading.Thread(target=accept)
+    thread.start()
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+    with sink(url, concurrency=1, idempotent=idempotent) as opened:
+        opened.write([record("1")])
+        (receipt,) = opened.write([record("2")])
+
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    thread.join()
+    assert sum(b'"2"' in request for request in taken) == (2 if idempotent else 1)
+    assert receipt.outcome is (Outcome.ACCEPTED if idempotent else Outcome.UNKNOWN)
+
+
+def test_headers_cannot_be_broken_out_of(crm: Service) -> None:
+    write(crm.url, [record("a\r\nX-Evil: 1"), record("é")], concurrency=1)
+
+    assert [headers["Idempotency-Key"] for _, _, headers, _ in crm.requests] == ["a%0D%0AX-Evil: 1-1", "%C3%A9-1"]
+    assert all("X-Evil" not in headers for _, _, headers, _ in crm.requests)
+
+
+def test_the_environment_names_no_proxy_for_the_hub(crm: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+
+    (receipt,) = write(crm.url, [record("1")])
+
+    assert receipt.outcome is Outcome.ACCEPTED
 
 
 def test_nobody_there_means_that_nothing_was_sent() -> None:

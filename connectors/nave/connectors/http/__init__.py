@@ -1,4 +1,4 @@
-"""Connector `http`: events pushed in through the hub's door, JSON sent out; aiohttp is imported when something is opened."""
+"""Connector `http`: events pushed in through the hub's door, JSON sent out; libcurl is loaded when something is opened."""
 
 from __future__ import annotations
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from nave.connectors.http.client import Answer
 from nave.connectors.http.options import HttpSinkOptions
 from nave.connectors.wording import short
 from nave.core.errors import ConfigError, NaveError, PermanentError, RetryableError, UnknownOutcome
@@ -22,10 +22,9 @@ _MAY_HAVE_PASSED = frozenset({502, 504})
 _MISSING = object()
 
 
-def judge(
-    record: Outbound, options: HttpSinkOptions, status: int, headers: Mapping[str, str], body: bytes, *, whole: bool
-) -> Receipt:
-    """The receipt for a complete answer, or for one cut at the size limit (`whole` false)."""
+def judge(record: Outbound, options: HttpSinkOptions, answer: Answer) -> Receipt:
+    """The receipt for a complete answer, or for one cut at the size limit."""
+    status, body, whole = answer.status, answer.body, answer.whole
     raw = body[: RAW * 4].decode("utf-8", "replace")[:RAW]
     if 200 <= status < 300:
         return _good(record, options, status, body, raw, whole=whole)
@@ -36,7 +35,7 @@ def judge(
     if status in _MAY_HAVE_PASSED:
         return lost(options, "NAVE-S061", raw, status=status, answer=short(raw))
     if status >= 500 or status in _LATER or (status == 409 and options.conflict == "retry"):
-        after = retry_after(headers.get("Retry-After"))
+        after = retry_after(answer.header("Retry-After"))
         error = RetryableError("NAVE-S061", after=after, status=status, answer=short(raw))
         return Receipt(Outcome.RETRY, error=error, raw=raw)
     return Receipt(Outcome.REJECTED, error=PermanentError("NAVE-S062", status=status, answer=short(raw)), raw=raw)

@@ -1,91 +1,226 @@
-"""A private event loop with one HTTP session in it, for callers that are not asynchronous themselves."""
+"""Calls one web service with libcurl, several calls at a time in one thread, each answered or failed by itself."""
 
 from __future__ import annotations
 
-import asyncio
+import base64
+import math
 import ssl
-from collections.abc import Coroutine
-from typing import Any, TypeVar
-from urllib.parse import quote
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urlsplit, urlunsplit
 
-import aiohttp
-from yarl import URL
+import pycurl
 
-from nave.connectors.http.errors import translating
+from nave.connectors.http.errors import failure
 from nave.connectors.http.options import HttpOptions
-from nave.core.errors import ConfigError
+from nave.core.errors import ConfigError, NaveError
 from nave.core.protocols import Outbound, Setting
 
-T = TypeVar("T")
+_WAIT_SECONDS = 1.0
+_BLANK = (b"\r\n", b"\n")
+_PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
+_UNRESERVED_AND_MARKS = "/%:@!$&'()*+,;=~-._"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request; without a body it only asks."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    head: list[bytes]
+    body: bytes
+    whole: bool
+    """False where the body was cut at the size limit."""
+
+    def header(self, name: str) -> str | None:
+        """The last value of a header, whatever the case of its name."""
+        wanted = name.lower().encode()
+        for line in reversed(self.head):
+            found, _, text = line.partition(b":")
+            if found.strip().lower() == wanted:
+                return text.strip().decode("latin-1")
+        return None
+
+
+class _Lane:
+    """A handle that carries one call after the other, and what has come of the present one."""
+
+    def __init__(self, handle: pycurl.Curl, most: int) -> None:
+        self.handle = handle
+        self.most = most
+        handle.setopt(pycurl.WRITEFUNCTION, self._body)
+        handle.setopt(pycurl.HEADERFUNCTION, self._head)
+
+    def begin(self, number: int, call: Call, common: list[str]) -> None:
+        self.number, self.url = number, call.url
+        self.head: list[bytes] = []
+        self.parts: list[bytes] = []
+        self.room = self.most
+        handle = self.handle
+        handle.setopt(pycurl.URL, call.url)
+        handle.setopt(pycurl.HTTPHEADER, [*common, *(f"{name}: {_safe(text)}" for name, text in call.headers.items())])
+        if call.body is None:
+            handle.setopt(pycurl.NOBODY if call.method == "HEAD" else pycurl.HTTPGET, 1)
+        else:
+            handle.setopt(pycurl.POST, 1)
+            handle.setopt(pycurl.POSTFIELDS, call.body)
+            handle.setopt(pycurl.CUSTOMREQUEST, call.method)
+
+    def ended(self, number: int, reason: str) -> Answer | NaveError:
+        """What the call came to; `number` is 0 where libcurl has nothing to complain of."""
+        if number and self.room >= 0:
+            return failure(self.url, number, reason, sent=self.handle.getinfo(pycurl.REQUEST_SIZE) > 0)
+        if not any(line in _BLANK for line in self.head):  # libcurl takes a head that breaks off for a whole one
+            return failure(self.url, pycurl.E_PARTIAL_FILE, "the head of the answer broke off", sent=True)
+        status = self.handle.getinfo(pycurl.RESPONSE_CODE)
+        return Answer(status, self.head, b"".join(self.parts), self.room >= 0)
+
+    def _head(self, line: bytes) -> None:
+        self.head.append(line)
+
+    def _body(self, part: bytes) -> int:
+        self.parts.append(part[: self.room])
+        self.room -= len(part)
+        return len(part) if self.room >= 0 else 0  # taking none of it ends the transfer
 
 
 class Client:
-    """Calls one service; keeps its connections between calls. To be used by one thread at a time."""
+    """Keeps its connections between calls. To be used by one thread at a time.
 
-    def __init__(self, options: HttpOptions, setting: Setting, connections: int) -> None:
+    No redirects, no cookies, no proxies, no unpacking; certificates are always verified.
+    """
+
+    def __init__(
+        self, options: HttpOptions, setting: Setting, *, lanes: int = 1, most: int = 2**20, resend: bool = True
+    ) -> None:
+        """`most` bytes of an answer are read. `resend` allows to repeat a request whose kept connection had just ended,
+        which never tells whether the request got through."""
         if options.url is None:
             raise ConfigError("NAVE-S054", name=setting.name)
-        self.url = options.url
-        self._options = options
-        self._setting = setting
-        self._connections = connections
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._session: aiohttp.ClientSession | None = None
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run until done, in this thread."""
-        if self._loop is None:
-            self._loop = _new_loop()
-        return self._loop.run_until_complete(work)
+        self.url = _ascii(options.url)
+        self._settings = {**_fixed(options), **_trust(options, setting)}
+        if not resend:
+            self._settings |= {pycurl.FRESH_CONNECT: 1, pycurl.FORBID_REUSE: 1}
+        self._common = ["Accept: application/json", "Accept-Encoding: identity", "Expect:", *_login(options)]
+        self._multi = pycurl.CurlMulti()
+        self._lanes = [_Lane(self._handle(), most) for _ in range(lanes)]
 
     def close(self) -> None:
-        """Close connections and loop."""
-        if self._loop is None:
-            return
-        if self._session is not None:
-            self._loop.run_until_complete(self._session.close())
-        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-        self._loop.close()
-        self._loop = self._session = None
+        """Close all connections."""
+        for lane in self._lanes:
+            lane.handle.close()
+        self._multi.close()
 
-    def session(self) -> aiohttp.ClientSession:
-        """The session; only inside `run`. No redirects, no cookies, no proxies, no unpacking."""
-        if self._session is None:
-            with translating(self.url):
-                connector = aiohttp.TCPConnector(limit=self._connections, ssl=self._trust())
-            options = self._options
-            self._session = aiohttp.ClientSession(
-                connector=connector,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
-                headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "nave", **self._login()},
-                timeout=aiohttp.ClientTimeout(
-                    total=options.timeout.total_seconds(),
-                    sock_connect=options.connect.total_seconds(),
-                    sock_read=options.idle.total_seconds(),
-                ),
-            )
-        return self._session
+    def one(self, call: Call) -> Answer:
+        """Make one call; raises what `exchange` would give."""
+        ((_, answer),) = self.exchange(iter([(0, call)]))
+        if isinstance(answer, NaveError):
+            raise answer
+        return answer
 
-    def _login(self) -> dict[str, str]:
-        options = self._options
-        if options.token is not None:
-            return {"Authorization": f"Bearer {options.token.get_secret_value()}"}
-        if options.user is not None and options.password is not None:
-            return {"Authorization": aiohttp.encode_basic_auth(options.user, options.password.get_secret_value())}
-        return {}
+    def exchange(self, calls: Iterator[tuple[int, Call]]) -> Iterator[tuple[int, Answer | NaveError]]:
+        """Make numbered calls, as many at a time as there are lanes; gives answers as they come.
 
-    def _trust(self) -> ssl.SSLContext:
-        file = self._setting.folder / self._options.ca if self._options.ca else None
+        A call is taken from `calls` only when it begins: who closes `calls` holds back the rest.
+        """
+        free = list(self._lanes)
+        busy: dict[pycurl.Curl, _Lane] = {}
         try:
-            context = ssl.create_default_context(cafile=file)
+            while True:
+                while free and (following := next(calls, None)) is not None:
+                    lane = free.pop()
+                    lane.begin(*following, self._common)
+                    self._multi.add_handle(lane.handle)
+                    busy[lane.handle] = lane
+                if not busy:
+                    return
+                for lane, answer in self._ended(busy):
+                    free.append(lane)
+                    yield lane.number, answer
+        finally:
+            for handle in busy:
+                self._multi.remove_handle(handle)
+
+    def _ended(self, busy: dict[pycurl.Curl, _Lane]) -> Iterator[tuple[_Lane, Answer | NaveError]]:
+        """Move bytes until at least one call has ended."""
+        self._multi.perform()
+        _, good, bad = self._multi.info_read(len(busy))
+        if not good and not bad:
+            self._multi.select(_WAIT_SECONDS)
+        for handle, number, reason in [(handle, 0, "") for handle in good] + bad:
+            lane = busy.pop(handle)
+            self._multi.remove_handle(handle)
+            yield lane, lane.ended(number, reason)
+
+    def _handle(self) -> pycurl.Curl:
+        handle = pycurl.Curl()
+        for name, value in self._settings.items():
+            handle.setopt(name, value)
+        return handle
+
+
+def _fixed(options: HttpOptions) -> dict[int, Any]:
+    return {
+        pycurl.NOSIGNAL: 1,
+        pycurl.PROTOCOLS: pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS,
+        pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_1_1,
+        pycurl.FOLLOWLOCATION: 0,
+        pycurl.PATH_AS_IS: 1,
+        pycurl.PROXY: "",
+        pycurl.USERAGENT: "nave",
+        pycurl.CONNECTTIMEOUT_MS: _milliseconds(options.connect.total_seconds()),
+        pycurl.TIMEOUT_MS: _milliseconds(options.timeout.total_seconds()),
+        pycurl.LOW_SPEED_LIMIT: 1,
+        pycurl.LOW_SPEED_TIME: math.ceil(options.idle.total_seconds()),
+    }
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, round(seconds * 1000))
+
+
+def _login(options: HttpOptions) -> list[str]:
+    if options.token is not None:
+        return [f"Authorization: Bearer {_safe(options.token.get_secret_value())}"]
+    if options.user is not None and options.password is not None:
+        pair = f"{options.user}:{options.password.get_secret_value()}".encode()
+        return [f"Authorization: Basic {base64.b64encode(pair).decode()}"]
+    return []
+
+
+def _trust(options: HttpOptions, setting: Setting) -> dict[int, Any]:
+    """Whose certificates are believed: the system's issuers, or those in one file."""
+    settings: dict[int, Any] = {pycurl.SSLVERSION: pycurl.SSLVERSION_TLSv1_2}
+    if options.ca is not None:
+        file = setting.folder / options.ca
+        try:
+            ssl.create_default_context(cafile=file)
         except OSError as error:
-            raise ConfigError("NAVE-S055", file=str(self._options.ca), reason=str(error)) from error
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        return context
+            raise ConfigError("NAVE-S055", file=str(options.ca), reason=str(error)) from error
+        return settings | {pycurl.CAINFO: str(file)}
+    if sys.platform == "win32":
+        return settings | {pycurl.SSL_OPTIONS: pycurl.SSLOPT_NATIVE_CA}
+    known = ssl.get_default_verify_paths()
+    if known.cafile:
+        settings[pycurl.CAINFO] = known.cafile
+    if known.capath:
+        settings[pycurl.CAPATH] = known.capath
+    return settings
 
 
-def address(url: str, path: str, record: Outbound) -> URL:
+def address(url: str, path: str, record: Outbound) -> str:
     """Url and path, filled in; nothing in a key can leave its segment."""
     filled = path.format(
         key=_segment(record.key),
@@ -93,7 +228,7 @@ def address(url: str, path: str, record: Outbound) -> URL:
         remote_key=_segment(record.remote_key or record.key),
         idempotency_key=_segment(record.idempotency_key),
     )
-    return URL(url + filled, encoded=True)
+    return url + quote(filled, safe=_UNRESERVED_AND_MARKS + "?#[]")
 
 
 def _segment(text: str) -> str:
@@ -101,22 +236,17 @@ def _segment(text: str) -> str:
     return encoded.replace(".", "%2E") if set(text) == {"."} else encoded
 
 
-async def body_of(answer: aiohttp.ClientResponse, limit: int) -> tuple[bytes, bool]:
-    """At most `limit` bytes of an answer, and whether that was all."""
-    parts: list[bytes] = []
-    left = limit
-    async for part in answer.content.iter_any():
-        parts.append(part[:left])
-        left -= len(part)
-        if left < 0:
-            answer.close()
-            return b"".join(parts), False
-    return b"".join(parts), True
+def _safe(text: str) -> str:
+    """Text for a header: what could end the line, or is no ASCII, percent-encoded."""
+    return text if text.isascii() and text.isprintable() else quote(text, safe=_PRINTABLE)
 
 
-def _new_loop() -> asyncio.AbstractEventLoop:
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop()
-    return uvloop.new_event_loop()
+def _ascii(url: str) -> str:
+    """An address with a host name or a path in any script, as it goes over the wire."""
+    if url.isascii():
+        return url
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    port = f":{parts.port}" if parts.port else ""
+    netloc = host if host.isascii() else host.encode("idna").decode()
+    return urlunsplit((parts.scheme, netloc + port, quote(parts.path, safe=_UNRESERVED_AND_MARKS), "", ""))

@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from nave.connectors.http.answers import at, retry_after
-from nave.connectors.http.client import Client, address, body_of
-from nave.connectors.http.errors import translating
+from nave.connectors.http.client import Answer, Call, Client, address
 from nave.connectors.http.options import HttpOptions, HttpSinkOptions, ProbeOptions
 from nave.connectors.wording import short
 from nave.core.errors import ConfigError, NaveError, RetryableError, UnknownOutcome
@@ -21,11 +20,11 @@ def probing(connection: HttpOptions, options: HttpSinkOptions, setting: Setting)
     """A probe that keeps its connection; a ConfigError where the sink has no `probe`."""
     if options.probe is None:
         raise ConfigError("NAVE-S065", name=setting.name)
-    client = Client(connection, setting, 1)
+    client = Client(connection, setting, most=options.max_answer)
     wanted = options.probe
 
     def probe(record: Outbound) -> Receipt | None:
-        return client.run(_ask(client, options, wanted, record))
+        return _ask(client, options, wanted, record)
 
     try:
         yield probe
@@ -33,39 +32,36 @@ def probing(connection: HttpOptions, options: HttpSinkOptions, setting: Setting)
         client.close()
 
 
-async def _ask(client: Client, options: HttpSinkOptions, wanted: ProbeOptions, record: Outbound) -> Receipt | None:
+def _ask(client: Client, options: HttpSinkOptions, wanted: ProbeOptions, record: Outbound) -> Receipt | None:
     url = address(client.url, wanted.path, record)
     try:
-        with translating(str(url)):
-            async with client.session().get(url, allow_redirects=False) as answer:
-                body, whole = await body_of(answer, options.max_answer)
-                status, after = answer.status, retry_after(answer.headers.get("Retry-After"))
+        answer = client.one(Call("GET", url))
     except UnknownOutcome as error:
         params: dict[str, Any] = dict(error.params)
         raise RetryableError(error.code, **params) from error  # asking again does no harm
+    status = answer.status
     if status in (404, 410):
         return None
     if not 200 <= status < 300:
         if status >= 500 or status in (408, 425, 429):
+            after = retry_after(answer.header("Retry-After"))
             raise RetryableError("NAVE-S066", after=after, status=status, url=short(url, 200))
         raise ConfigError("NAVE-S066", status=status, url=short(url, 200))
-    return _found(options, wanted, record, body, whole, status)
+    return _found(options, wanted, record, answer)
 
 
-def _found(
-    options: HttpSinkOptions, wanted: ProbeOptions, record: Outbound, body: bytes, whole: bool, status: int
-) -> Receipt | None:
+def _found(options: HttpSinkOptions, wanted: ProbeOptions, record: Outbound, answer: Answer) -> Receipt | None:
     if wanted.version_path is None and options.key_path is None:
         return Receipt(Outcome.DUPLICATE, record.remote_key)
     try:
-        answer = loads(body) if whole else None
+        said = loads(answer.body) if answer.whole else None
     except NaveError as error:
-        raise RetryableError("NAVE-S063", status=status, reason=short(error.text())) from error
+        raise RetryableError("NAVE-S063", status=answer.status, reason=short(error.text())) from error
     if wanted.version_path is not None:
-        held = at(answer, wanted.version_path)
+        held = at(said, wanted.version_path)
         if not str(held).isdecimal():
             raise ConfigError("NAVE-S067", path=wanted.version_path, said=short(held))
         if int(str(held)) < record.version:
             return None
-    key = at(answer, options.key_path) if options.key_path else None
+    key = at(said, options.key_path) if options.key_path else None
     return Receipt(Outcome.DUPLICATE, str(key) if isinstance(key, str | int) else record.remote_key)
