@@ -129,11 +129,8 @@ def test_nothing_in_a_key_leaves_its_place_in_the_path(crm: Service) -> None:
         (409, {"conflict": "retry"}, Outcome.RETRY),
         (408, {}, Outcome.RETRY),
         (425, {}, Outcome.RETRY),
-        (429, {}, Outcome.RETRY),
         (500, {}, Outcome.RETRY),
-        (503, {}, Outcome.RETRY),
         (504, {}, Outcome.RETRY),
-        (503, {"idempotent": False}, Outcome.RETRY),
         (504, {"idempotent": False}, Outcome.UNKNOWN),
     ],
 )
@@ -166,13 +163,31 @@ def test_the_bad_record_alone_is_rejected_and_receipts_keep_their_order(crm: Ser
     assert 1 < crm.most_at_once <= 8
 
 
-def test_retry_after_is_passed_on(crm: Service) -> None:
-    crm.behaviour = answering(429, Retry_After="17")
+@pytest.mark.parametrize("idempotent", [True, False])
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_service_that_takes_nothing_for_now_is_asked_once_and_named_as_away(
+    crm: Service, status: int, idempotent: bool
+) -> None:
+    crm.behaviour = answering(status, Retry_After="17")
 
-    (receipt,) = write(crm.url, [record("1")])
+    with pytest.raises(RetryableError) as caught:
+        write(crm.url, [record(str(number)) for number in range(100)], concurrency=2, idempotent=idempotent)
 
-    assert isinstance(receipt.error, RetryableError)
-    assert receipt.error.after == 17
+    assert caught.value.after == 17
+    assert str(status) in caught.value.text()
+    assert len(crm.requests) <= 2
+
+
+def test_who_is_served_before_the_service_has_enough_keeps_its_receipt(crm: Service) -> None:
+    async def enough(request: web.Request, body: bytes) -> web.StreamResponse | None:
+        return web.Response(status=503) if len(crm.requests) > 3 else None
+
+    crm.behaviour = enough
+
+    receipts = write(crm.url, [record(str(number)) for number in range(20)], concurrency=1)
+
+    assert [receipt.outcome for receipt in receipts] == [Outcome.ACCEPTED] * 3 + [Outcome.RETRY] * 17
+    assert len(crm.requests) == 4
 
 
 @pytest.mark.parametrize("status", [301, 307, 401, 405])

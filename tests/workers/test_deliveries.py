@@ -138,6 +138,21 @@ def test_a_target_that_cannot_be_reached_at_all_makes_no_dead_letters(store: Sto
     assert target.effects == [(shown(number), 1)]
 
 
+def test_a_target_that_was_away_for_long_is_asked_again_within_half_a_minute(store: Store) -> None:
+    def away(_records: object) -> None:
+        raise RetryableError("NAVE-S021", reason="refused")
+
+    hub = one_sink(store, Target(whole=away))
+    number = edits(hub, 1)
+
+    for _ in range(20):
+        done = hub.deliver(WEB)
+        assert done is not None
+        assert done.pause <= 30
+        assert hub.delivery(WEB, number).next_at <= hub.clock() + 30
+        hub.clock.pass_by(31)
+
+
 @pytest.mark.parametrize("answer", [Receipt(Outcome.REJECTED, raw="no such grade"), ZeroDivisionError("a bug")])
 def test_what_is_refused_or_breaks_the_connector_is_a_letter_and_the_others_go_on(
     store: Store, answer: Receipt | Exception

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +24,8 @@ from nave.workers.flows import Hub, SinkFlow
 
 _log = structlog.get_logger()
 LEASE_SECONDS = 300.0
+_PROBE_SECONDS = 30.0
+"""How long at most a target that is away is left alone: it must be up to date within a minute of its return."""
 _backoff = tenacity.wait_random_exponential(multiplier=1, max=900)
 
 
@@ -168,7 +171,7 @@ def _receipts(
         return receipts, 0.0
     except Exception as error:
         if verdict(error) in (Verdict.RETRY, Verdict.STOP):
-            pause = getattr(error, "after", None) or backoff(min(one.attempts for one in claimed) + 1)
+            pause = getattr(error, "after", None) or min(backoff(min(one.attempts for one in claimed) + 1), _PROBE_SECONDS)
             _log.warning("sink.away", sink=flow.name, reason=str(error), pause=round(pause, 1))
             return [_Away(Outcome.RETRY, error=_known(error)) for _ in records], pause
         if verdict(error) is Verdict.PROBE:
@@ -220,7 +223,8 @@ def _later(hub: Hub, flow: SinkFlow, claimed: Claimed, record: Outbound, receipt
     if attempts >= flow.attempts and not isinstance(receipt, _Away):
         return _rejected(hub, flow, claimed, record, receipt)
     after = receipt.error.after if isinstance(receipt.error, RetryableError) else None
-    next_at = hub.clock() + (after or backoff(attempts))
+    most = _PROBE_SECONDS if isinstance(receipt, _Away) else math.inf
+    next_at = hub.clock() + (after or min(backoff(attempts), most))
     mark = Mark(claimed.record_id, Due.READY, record.version, next_at, attempts, error=_error_text(receipt))
     return _Result(mark)
 

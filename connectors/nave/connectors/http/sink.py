@@ -16,6 +16,8 @@ from nave.core.protocols import Outbound, Outcome, Receipt, Setting
 
 _UNREACHED = "NAVE-S050"
 _HELD_BACK = "NAVE-S058"
+_BUSY = frozenset({429, 503})
+"""The service takes nothing from anybody for now, so the rest need not be tried: RFC 9110 15.6.4, RFC 6585 4."""
 
 
 class HttpSink:
@@ -36,9 +38,9 @@ class HttpSink:
         self._client.close()
 
     def write(self, records: Sequence[Outbound]) -> Sequence[Receipt]:
-        """One receipt per record. RetryableError when not one was sent, ConfigError when the service turns all away alike.
+        """One receipt per record. RetryableError when not one was taken, ConfigError when the service turns all away alike.
 
-        Once a call finds nobody or runs out of time, the calls that have not begun are held back: retry, not sent.
+        Once a call finds nobody, runs out of time or is told "not now", those that have not begun are held back: not sent.
         """
         receipts: dict[int, Receipt] = {}
         calls = self._calls(records, receipts)
@@ -75,7 +77,7 @@ class HttpSink:
         """The receipt, and whether it makes sense to go on with others."""
         if isinstance(answer, Answer):
             receipt = judge(record, self._options, answer)
-            return receipt, not isinstance(receipt.error, ConfigError)
+            return receipt, answer.status not in _BUSY and not isinstance(receipt.error, ConfigError)
         if isinstance(answer, UnknownOutcome):
             params: dict[str, Any] = dict(answer.params)
             return lost(self._options, answer.code, **params), False
@@ -83,12 +85,13 @@ class HttpSink:
 
 
 def _raise_for_all(errors: Sequence[NaveError]) -> None:
-    """All records are to be tried again: an error says so once, if nothing was sent or nothing will change by itself."""
+    """All records are to be tried again: an error says so once, if nothing was taken or nothing will change by itself."""
     for error in errors:
         if isinstance(error, ConfigError):
             raise error
-    if all(error.code in (_UNREACHED, _HELD_BACK) for error in errors):
-        raise next(error for error in errors if error.code == _UNREACHED)
+    telling = [error for error in errors if error.code != _HELD_BACK]
+    if all(error.code == _UNREACHED or error.params.get("status") in _BUSY for error in telling):
+        raise telling[0]
 
 
 def check(connection: HttpOptions, setting: Setting) -> None:
