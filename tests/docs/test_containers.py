@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tests.docs.pages import ROOT
 SERVICE_KEYS = {
     *("build", "image", "init", "restart", "stop_grace_period", "depends_on", "environment", "secrets", "volumes", "ports"),
     *("read_only", "tmpfs", "cap_drop", "security_opt", "healthcheck", "profiles", "hostname"),
+    *("command", "deploy"),
 }
 INSTRUCTIONS = {
     *("FROM", "WORKDIR", "RUN", "COPY", "USER", "ENV", "VOLUME", "EXPOSE", "STOPSIGNAL", "HEALTHCHECK", "ENTRYPOINT", "CMD"),
@@ -35,7 +37,7 @@ def instructions() -> list[tuple[str, str]]:
 
 
 def test_services_have_known_keys_and_a_health_check_or_the_image_has(compose: dict[str, Any]) -> None:
-    assert set(compose) <= {"name", "services", "secrets", "volumes"}
+    assert {key for key in compose if not key.startswith("x-")} <= {"name", "services", "secrets", "volumes"}
     for name, service in compose["services"].items():
         assert set(service) - SERVICE_KEYS == set(), name
         assert "healthcheck" in service or "build" in service, name
@@ -48,6 +50,27 @@ def test_what_services_use_is_defined(compose: dict[str, Any]) -> None:
         assert set(wanted) <= set(compose["secrets"])
         assert {one for one in volumes if one.isidentifier()} <= set(compose["volumes"])
         assert set(service.get("depends_on", ())) <= set(compose["services"])
+
+
+def test_what_a_service_starts_is_there_under_the_same_profile(compose: dict[str, Any]) -> None:
+    profiles = {name: set(service.get("profiles", ())) for name, service in compose["services"].items()}
+    for name, service in compose["services"].items():
+        for other in service.get("depends_on", ()):
+            assert not profiles[other] or profiles[name] & profiles[other], f"{name} waits for {other}, which does not start"
+
+
+def test_the_scaled_hub_is_made_of_roles_that_the_command_knows(compose: dict[str, Any]) -> None:
+    parts = {
+        name: one for name, one in compose["services"].items() if "scaled" in one.get("profiles", ()) and "build" in one
+    }
+    known = subprocess.run([sys.executable, "-m", "nave.cli", "--help"], capture_output=True, text=True, check=True).stdout
+
+    assert set(parts) == {"serve", "schedule", "worker"}
+    assert {"db", "broker"} <= set(compose["services"])
+    for name, part in parts.items():
+        assert part["command"] == [name]
+        assert re.search(rf"\b{name}\b", known), name
+        assert part.get("deploy", {}).get("replicas", 1) == 1 or "ports" not in part, "a port of this machine is one's own"
 
 
 def test_no_secret_is_written_down_and_ports_are_open_to_this_machine_only(compose: dict[str, Any]) -> None:

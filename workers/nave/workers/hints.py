@@ -1,34 +1,29 @@
-"""Hints that there may be work, carried by kombu: `memory://` inside one process, a broker's URL between many.
+"""Hints that there may be work: from thread to thread inside one process, through a broker between many.
 
-A hint is never needed: every loop also looks by itself from time to time. It only saves waiting. So whatever a
-broker's client raises, and each raises its own, is logged and no more.
+A hint is never needed: every loop also looks by itself from time to time. It only saves waiting. So a hint wakes one
+worker and not all: whoever waits in this process, at once; else one of the others, through the broker.
 """
 
 from __future__ import annotations
 
+import os
 import threading
-import time
-from collections.abc import Iterable
-from contextlib import suppress
-from typing import Any
-from uuid import uuid4
+from collections.abc import Callable, Iterable
+from functools import partial
 
-import kombu
-import structlog
+from nave.workers.line import Line
 
-_log = structlog.get_logger()
 DEAF = "memory://deaf"
-_LOOK = 0.05
-"""Seconds between looks into the queue of a broker outside this process."""
-_REST = 10.0
-"""Seconds that a broker that is away is left alone."""
 
 
 class Bell:
     """Something to wait on for one kind of work."""
 
-    def __init__(self) -> None:
+    def __init__(self, heard: Callable[[], None] | None = None) -> None:
+        """`heard` is called by whoever waited, each time that the waiting is over."""
         self._rung = threading.Event()
+        self._heard = heard
+        self._idle = False
 
     def ring(self) -> None:
         """There may be work."""
@@ -39,100 +34,106 @@ class Bell:
         """Whether somebody is about to hear it anyway."""
         return self._rung.is_set()
 
+    @property
+    def idle(self) -> bool:
+        """Whether somebody waits for it now, and has not been called yet."""
+        return self._idle and not self._rung.is_set()
+
     def wait(self, seconds: float) -> bool:
         """Until it rings or `seconds` are over; whether it rang."""
+        self._idle = True
         rang = self._rung.wait(seconds)
+        self._idle = False
         self._rung.clear()
+        if self._heard:
+            self._heard()  # also when time was up: it may have rung just now, and who waited is about to look
         return rang
 
 
 class Hints:
-    """Rings the bells of this process and of all others that share the broker."""
+    """Rings the bells of this process, and one bell among all processes that share the broker and the hub's name."""
 
-    def __init__(self, broker: str = "memory://", *, deaf: bool = False) -> None:
-        """`deaf`, or the broker `memory://deaf`, drops every hint: the hub must come to the same end without, only later."""
+    def __init__(self, broker: str = "memory://", *, hub: str = "hub", deaf: bool = False) -> None:
+        """`deaf`, or the broker `memory://deaf`, drops every hint: the hub must come to the same end without, only later.
+
+        The hub's name keeps hubs apart that share a vhost.
+        """
         self._broker = broker
+        self._hub = hub
         self._deaf = deaf or broker == DEAF
-        self._alone = broker.startswith("memory:")
+        self._alone = self._deaf or broker.startswith("memory:")
         self._bells: dict[str, Bell] = {}
-        self._turn = threading.Lock()
-        self._connection: Any = None
-        self._producer: Any = None
-        self._inbox: Any = None
-        self._rests_until = 0.0
+        self._making = threading.Lock()
+        self._line: Line | None = None
+        self._process = os.getpid()
+        self._closed = False
 
     def bell(self, topic: str) -> Bell:
-        """The bell of `topic`: `apply`, or a sink's name."""
-        return self._bells.setdefault(topic, Bell())
+        """The bell of `topic`: `apply`, or a sink's name. Asking for it says that this process does such work."""
+        found = self._bells.get(topic)
+        if found is None:
+            heard = None if self._alone else partial(self._heard, topic)
+            found = self._bells.setdefault(topic, Bell(heard))
+            if line := self._own():
+                line.wake()  # it is to bring what others say of this
+        return found
 
     def announce(self, topics: Iterable[str]) -> None:
-        """Tell everybody that these topics may have work; a broker that is away only makes the others slower."""
-        listed = sorted(topic for topic in set(topics) if not (self._alone and self.bell(topic).rung))
-        if not listed or self._deaf:
+        """Tell somebody that these topics may have work. Never waits: a broker that is away only makes others slower."""
+        if self._deaf:
             return
-        if time.monotonic() < self._rests_until:
-            self._ring(listed)
+        if self._alone:
+            for topic in topics:
+                self.bell(topic).ring()
             return
-        try:
-            with self._turn:
-                self._connect()
-                self._producer.publish(listed, serializer="json")
-                if self._alone:
-                    self._deliver()  # to ourselves, at once: another thread for it would only add its waiting
-        except Exception as error:
-            _log.warning("hint.lost", reason=str(error))
-            self._rest()
-            self._ring(listed)
-
-    def _connect(self) -> None:
-        if self._producer is not None:
+        far = {topic for topic in topics if not self._taken_here(topic)}
+        if not far:
             return
-        # One exchange per broker URL of memory://, which all connections of a process share: its name keeps hubs apart.
-        name = f"nave.hints.{uuid4().hex}" if self._alone else "nave.hints"
-        exchange = kombu.Exchange(name, type="fanout", durable=False)
-        self._connection = kombu.Connection(self._broker, connect_timeout=2)
-        channel = self._connection.channel()
-        inbox = kombu.Queue(f"nave.hints.{uuid4().hex}", exchange, exclusive=True, auto_delete=True)
-        self._inbox = inbox(channel)
-        self._inbox.declare()
-        self._producer = kombu.Producer(channel, exchange)
+        line = None if self._closed else self._open()
+        if line is None or not line.send(far):
+            self._ring(far)
 
-    def _rest(self) -> None:
-        """Leave a broker that is away alone for a while: each try costs its time-out, and steps wait for it."""
-        self._rests_until = time.monotonic() + _REST
-        self._disconnect()
+    def _taken_here(self, topic: str) -> bool:
+        bell = self._bells.get(topic)
+        if bell is None or not bell.idle:
+            return False
+        bell.ring()
+        return True
 
-    def _disconnect(self) -> None:
-        connection, self._connection, self._producer, self._inbox = self._connection, None, None, None
-        if connection is not None:
-            with suppress(Exception):
-                connection.release()
+    def _own(self) -> Line | None:
+        """The line of this process; one that a parent had before it forked is the parent's alone."""
+        return self._line if self._process == os.getpid() else None
+
+    def _open(self) -> Line:
+        if self._process != os.getpid():
+            self._making, self._line, self._process = threading.Lock(), None, os.getpid()
+        with self._making:
+            if self._line is None:
+                self._line = Line(self._broker, self._hub, self._bells)
+            return self._line
+
+    def _heard(self, topic: str) -> None:
+        if line := self._own():
+            line.heard(topic)
 
     def listen(self, stop: threading.Event) -> None:
         """Pass hints on to this process's bells until `stop` is set."""
-        while not (self._alone or stop.wait(_LOOK)):
-            if time.monotonic() < self._rests_until:
-                continue
-            try:
-                with self._turn:
-                    self._connect()
-                    self._deliver()
-            except Exception as error:
-                _log.warning("broker.away", reason=str(error))
-                self._rest()
-
-    def _deliver(self) -> None:
-        while (message := self._inbox.get(no_ack=True)) is not None:
-            self._ring(message.payload)
+        if not self._alone:
+            self._open().listen()
+        stop.wait()
 
     def _ring(self, topics: Iterable[str]) -> None:
         for topic in topics:
-            self.bell(topic).ring()
+            if bell := self._bells.get(topic):
+                bell.ring()
 
     def wake_all(self) -> None:
         """Ring every bell, so that loops notice that they should stop."""
         self._ring(list(self._bells))
 
     def close(self) -> None:
-        """Let the broker go."""
-        self._disconnect()
+        """Say what is still to be said, within two seconds, and let the broker go."""
+        self._closed = True
+        line, self._line = self._own(), None
+        if line is not None:
+            line.close()

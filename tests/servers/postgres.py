@@ -1,11 +1,10 @@
-"""Real servers for tests, as private processes on free ports: nothing that is already running is touched."""
+"""A private PostgreSQL server."""
 
 from __future__ import annotations
 
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -13,21 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.servers.ports import free_port
+
 _DEBIAN = Path("/usr/lib/postgresql")
-
-
-def free_port() -> int:
-    """A free port below the ephemeral range, where no client's own port can collide with it."""
-    for port in range(20_000 + os.getpid() % 5_000, 32_000):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                with socket.socket() as binder:
-                    try:
-                        binder.bind(("127.0.0.1", port))
-                    except OSError:
-                        continue
-                return port
-    raise RuntimeError("no free port")
 
 
 def postgres_programs() -> Path | None:
@@ -40,15 +27,16 @@ def postgres_programs() -> Path | None:
 
 
 @contextmanager
-def postgres(programs: Path) -> Iterator[str]:
-    """A PostgreSQL server of our own, without fsync; yields the URL of its maintenance database."""
+def postgres(programs: Path, *, durable: bool = False) -> Iterator[str]:
+    """A PostgreSQL server of our own, without fsync unless `durable`; yields the URL of its maintenance database."""
     account = _account()
     with tempfile.TemporaryDirectory(prefix="nave-pg-", ignore_cleanup_errors=True) as home:
         data, port = Path(home) / "data", free_port()
         if account:
             shutil.chown(home, account)
         _run([programs / "initdb", "-D", data, "-U", "nave", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N"], account)
-        options = {"port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": home, "fsync": "off"}
+        options = {"port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": home}
+        options["fsync"] = "on" if durable else "off"
         settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         server = subprocess.Popen(
             [programs / "postgres", "-D", data, *settings],
