@@ -62,6 +62,8 @@ _LETTERS = (
     _option("--code", metavar="CODE"),
 )
 _SETTLING = (_flag("--yes", "-y"), _option("--as", "actor", metavar="NAME"))
+_POLL = _option("--poll", type=click.FloatRange(min=0.05), default=1.0, metavar="S")
+_WORKING = (exits.FINE, exits.PROBLEM, exits.USAGE, exits.UNREACHED, exits.REFUSED, exits.INTERRUPTED)
 _LOOKING = (exits.FINE, exits.PROBLEM, exits.USAGE, exits.UNREACHED)
 _REPAIRING = (exits.FINE, exits.PROBLEM, exits.USAGE, exits.UNREACHED, exits.PARTLY, exits.REFUSED)
 
@@ -93,12 +95,16 @@ ENTRIES: tuple[Entry, ...] = (
         "nave.cli.run:run",
         (
             _flag("--until-idle"),
-            _option("--poll", type=click.FloatRange(min=0.05), default=1.0, metavar="S"),
+            _POLL,
             _flag("--no-http"),
+            _option("--workers", type=_COUNT, metavar="N"),
         ),
         ("nave run", "nave run --until-idle --no-http"),
         (*_REPAIRING, exits.INTERRUPTED),
     ),
+    Entry("serve", "nave.cli.roles:serve", (), ("nave serve", "nave --hub /srv/plant serve"), _WORKING),
+    Entry("worker", "nave.cli.roles:worker", (_POLL,), ("nave worker", "nave worker --poll 0.5"), _WORKING),
+    Entry("schedule", "nave.cli.roles:schedule", (_POLL,), ("nave schedule", "nave schedule --poll 0.5"), _WORKING),
     Entry(
         "sync",
         "nave.cli.sync:sync",
@@ -170,6 +176,48 @@ ENTRIES: tuple[Entry, ...] = (
         ("nave waiting", "nave waiting --json"),
         _LOOKING,
     ),
+    Entry("map"),
+    Entry(
+        "map explain",
+        "nave.cli.mapexplain:explain_mapping",
+        (_argument("mapping", "MAPPING"),),
+        ("nave map explain erp/customer", "nave map explain erp/customer --json"),
+    ),
+    Entry(
+        "map try",
+        "nave.cli.maptry:try_mapping",
+        (
+            _argument("mapping", "MAPPING"),
+            _option("--input", "file", type=_FILE, metavar="F"),
+            _option("--last", type=_COUNT, metavar="N"),
+        ),
+        ("nave map try erp/customer --input samples/customers.csv", "nave map try erp/customer --last 5"),
+        (*_LOOKING, exits.PARTLY),
+    ),
+    Entry(
+        "map missing",
+        "nave.cli.missing:missing",
+        (_argument("table", "[TABLE]", required=False), _flag("--release"), *_SETTLING),
+        ("nave map missing", "nave map missing region --release"),
+        _REPAIRING,
+    ),
+    Entry("new"),
+    Entry(
+        "new mapping",
+        "nave.cli.newmapping:new_mapping",
+        (
+            _argument("name", "NAME"),
+            _option("--from-sample", "sample", type=_FILE, metavar="FILE", required=True),
+            _option("--entity", metavar="ENTITY", required=True),
+            _option("--source", metavar="SOURCE", required=True),
+            _option("--record", metavar="ELEMENT"),
+        ),
+        (
+            "nave new mapping erp/customer --from-sample c.csv --entity customer --source erp.customers",
+            "nave new mapping erp/order --from-sample o.xml --record Order --entity order --source erp.orders",
+        ),
+        (exits.FINE, exits.PROBLEM, exits.USAGE, exits.REFUSED),
+    ),
     Entry(
         "explain",
         "nave.cli.explain:explain",
@@ -188,6 +236,20 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("doctor", "nave.cli.doctor:doctor", (), ("nave doctor", "nave doctor --json"), _LOOKING),
     Entry("db"),
     Entry("db upgrade", "nave.cli.database:upgrade", (), ("nave db upgrade", "nave --hub /srv/plant db upgrade"), _LOOKING),
+    Entry(
+        "db restored",
+        "nave.cli.backup:restored",
+        (),
+        ("nave db restored", "nave --hub /srv/plant db restored"),
+        (*_LOOKING, exits.REFUSED),
+    ),
+    Entry(
+        "backup",
+        "nave.cli.backup:backup",
+        (_argument("file", "FILE", type=click.Path(dir_okay=False, path_type=Path)),),
+        ("nave backup /backup/nave-2026-11-21.db", "nave --hub /srv/plant backup nave.copy.db"),
+        (*_LOOKING, exits.REFUSED),
+    ),
     Entry("connector"),
     Entry(
         "connector list",
@@ -211,10 +273,10 @@ ENTRIES: tuple[Entry, ...] = (
 )
 
 SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("start", ("init", "check", "test", "doctor")),
-    ("work", ("run", "sync")),
+    ("start", ("init", "new", "check", "test", "doctor")),
+    ("work", ("run", "sync", "serve", "worker", "schedule")),
     ("look", ("status", "show", "why", "trace", "waiting")),
-    ("repair", ("dead",)),
-    ("other", ("explain", "connector", "schema", "db")),
+    ("repair", ("dead", "map")),
+    ("other", ("explain", "connector", "schema", "db", "backup")),
 )
 """The commands as `nave --help` groups them."""

@@ -1,4 +1,7 @@
-"""One `nave run` per hub folder: a lock that the operating system takes back when its holder dies, however it dies."""
+"""One `nave run` per hub folder: a lock that the operating system takes back when its holder dies, however it dies.
+
+The parts of a hub that runs in many processes share it, so that no whole run, and no batch, starts beside them.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,9 @@ LOCK = ".nave/run.lock"
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Hold the lock; a Stop with the holder's process id if somebody else does."""
-    taken, pid = _take(folder)
+def held(folder: Path, *, shared: bool = False) -> Iterator[None]:
+    """Hold the lock, alone or with all who share it; a Stop with the holder's process id if somebody else does."""
+    taken, pid = _take(folder, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
     if taken is None:
         raise Stop(exits.REFUSED, "NAVE-E206", pid=pid)
     try:
@@ -37,13 +40,13 @@ def held_if_free(folder: Path) -> Iterator[bool]:
             os.close(taken)
 
 
-def _take(folder: Path) -> tuple[int | None, str]:
+def _take(folder: Path, kind: int = fcntl.LOCK_EX) -> tuple[int | None, str]:
     """The open lock, or None and the process that holds it."""
     path = folder / LOCK
     path.parent.mkdir(parents=True, exist_ok=True)
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         pid = os.pread(file, 20, 0).decode("ascii", "replace").strip()
         os.close(file)

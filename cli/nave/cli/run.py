@@ -1,4 +1,4 @@
-"""`nave run`: everything in one process, until a signal ends it or, for batch jobs, until nothing is left to do."""
+"""`nave run`: everything, until a signal ends it or, for batch jobs, until nothing is left to do."""
 
 from __future__ import annotations
 
@@ -9,26 +9,35 @@ from contextlib import contextmanager, nullcontext, suppress
 from nave.cli import exits
 from nave.cli.books import Books, as_data, as_lines, books
 from nave.cli.doors import opened_doors
+from nave.cli.failures import WrongUsage
 from nave.cli.hubs import opened_hub
 from nave.cli.lock import held
 from nave.cli.progress import metered
 from nave.cli.session import Session
 from nave.cli.signals import Asked, Ending, ending_by_signal
+from nave.cli.supervise import supervise
 from nave.config import HubConfig
 from nave.workers.flows import Hub
-from nave.workers.loops import Run
+from nave.workers.loops import PARTS, Run
 from nave.workers.read import Progress
 
 _SECONDS_TO_END = 4.5
 
 
-def run(session: Session, *, until_idle: bool, poll: float, no_http: bool) -> int:
-    """Run the hub; with `until_idle` the books are the answer, and 4 says that not everything got through."""
+def run(session: Session, *, until_idle: bool, poll: float, no_http: bool, workers: int | None) -> int:
+    """Run the hub; with `until_idle` the books are the answer, and 4 says that not everything got through.
+
+    In this one process, or, where a number of `workers` is given, in processes of their own that it looks after.
+    """
+    if workers is not None:
+        if until_idle:
+            raise WrongUsage("usage.workers_until_idle")
+        return supervise(session, workers=workers, poll=poll, http=not no_http)
     with opened_hub(session) as (config, hub), held(hub.folder):
         if not until_idle:
             return _serve(session, config, Run(hub, poll=poll), http=not no_http)
         with _metered_run(session, hub, poll) as (work, tick), running(work, config, http=not no_http) as (ending, _):
-            work.wait(_both(ending.check, tick))
+            work.wait(both(ending.check, tick))
         found, failed = books(hub.store, hub.sources, hub.sinks), failed_readers(work)
     _tell(session, config, found, failed)
     if ending.by is not None:
@@ -53,23 +62,27 @@ def _metered_run(session: Session, hub: Hub, poll: float) -> Iterator[tuple[Run,
         yield Run(hub, poll=poll, until_idle=True, progress=progress), meter.tick
 
 
-def _both(first: Callable[[], None], second: Callable[[], None]) -> Callable[[], None]:
-    def both() -> None:
+def both(first: Callable[[], None], second: Callable[[], None]) -> Callable[[], None]:
+    """Two things to do at each tick."""
+
+    def tick() -> None:
         first()
         second()
 
-    return both
+    return tick
 
 
 @contextmanager
-def running(work: Run, config: HubConfig, *, http: bool, listen: str | None = None) -> Iterator[tuple[Ending, str | None]]:
+def running(
+    work: Run, config: HubConfig, *, http: bool, listen: str | None = None, parts: frozenset[str] = PARTS, alone: bool = True
+) -> Iterator[tuple[Ending, str | None]]:
     """All loops at work, and the door open at the URL that is given, while the block runs; then a clean end.
 
     The block ends early, without an error, when it calls `ending.check` after a signal. The door closes before the
     loops stop, so that what it took in is landed; all in all within five seconds.
     """
     with ending_by_signal() as ending, suppress(Asked):
-        work.start(alone=True)
+        work.start(alone=alone, parts=parts)
         begun = [time.monotonic()]
         try:
             with opened_doors(work, config, listen) if http else nullcontext() as url:

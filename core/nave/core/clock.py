@@ -16,33 +16,72 @@ _MASK = (1 << 63) - 1
 _EPOCH = 1_577_836_800  # 2020 in UTC: 41 bits of milliseconds last until 2089
 
 
+def steady() -> float:
+    """Seconds since some moment in the past, by a clock that nobody sets and that runs on while the machine sleeps."""
+    return time.clock_gettime(_STEADY)
+
+
+_STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+class SteadyClock:
+    """Seconds since 1970 in UTC that never run backwards and never follow a jump of this machine's wall clock.
+
+    The time is `now`, by default the wall clock's at this moment, and goes on by the steady clock. Where the store has a
+    clock of its own, `follow` is told its time again and again, so that all processes agree.
+    """
+
+    def __init__(self, now: float | None = None, steady: Clock = steady) -> None:
+        self._steady = steady
+        self._offset = (time.time() if now is None else now) - steady()
+        self._last = 0.0
+        self._lock = threading.Lock()
+
+    def __call__(self) -> float:
+        with self._lock:
+            self._last = max(self._last, self._steady() + self._offset)
+            return self._last
+
+    def follow(self, now: float, before: float, after: float) -> None:
+        """Another clock said `now` when the steady one stood between `before` and `after`: go by it from here on."""
+        offset = now - (before + after) / 2
+        # A difference that the way there and back explains is none.
+        if abs(offset - self._offset) > (after - before) / 2:
+            with self._lock:
+                self._offset = offset
+
+
 def moment(seconds: float) -> datetime:
     """Stored seconds as an aware datetime."""
     return datetime.fromtimestamp(seconds, UTC)
 
 
 class Ids:
-    """Fresh 63-bit ids that rise with time: milliseconds, a random process part and a counter.
+    """Fresh 63-bit ids that rise with time: milliseconds, a process part and a counter.
 
-    They need no round trip to the store, keep inserts at the end of each index, and stay unique when entities or key
-    ranges later move to stores of their own. A clock that runs backwards never makes the same id twice.
+    They keep inserts at the end of each index, and stay unique when entities or key ranges later move to stores of their
+    own. A clock that runs backwards never makes the same id twice. Where many processes share a store, `slot` says which
+    of the 1024 process parts is this one's at the moment; a process that is alone draws one by lot.
     """
 
-    def __init__(self, clock: Clock = time.time, seed: int | None = None) -> None:
+    def __init__(self, clock: Clock = time.time, seed: int | None = None, *, slot: Callable[[], int] | None = None) -> None:
         self._clock = clock
-        self._process = random.Random(seed).getrandbits(10)  # noqa: S311 - uniqueness, not secrecy
+        drawn = random.Random(seed).getrandbits(10)  # noqa: S311 - uniqueness, not secrecy
+        self._slot = slot or (lambda: drawn)
         self._last = 0
         self._lock = threading.Lock()
 
     def take(self, count: int = 1) -> list[int]:
         """`count` ids in rising order."""
         with self._lock:
+            process = self._slot()  # before the clock is read: a part that is new to us may have been used until just now
             start = max(self._last + 1, int((self._clock() - _EPOCH) * 1000) << 12)
             self._last = start + count - 1
-            return [self._shape(number) for number in range(start, start + count)]
+            return [_shape(process, number) for number in range(start, start + count)]
 
-    def _shape(self, number: int) -> int:
-        return ((number >> 12) << 22 | self._process << 12 | number & 0xFFF) & _MASK
+
+def _shape(process: int, number: int) -> int:
+    return ((number >> 12) << 22 | process << 12 | number & 0xFFF) & _MASK
 
 
 def id_text(number: int) -> str:

@@ -28,9 +28,20 @@ _COLUMNS = (
 )
 # A worker that holds the lease is told by the version it finds due when it comes back; nobody may overtake it.
 _RULES = (("state", f"CASE WHEN delivery.state = {int(t.Due.LEASED)} THEN delivery.state ELSE excluded.state END"),)
+# Where every version is told, one that is dead or of unknown outcome comes before all newer ones.
+_HELD = ", ".join(str(int(one)) for one in (t.Due.LEASED, t.Due.DEAD, t.Due.UNKNOWN))
+_IN_ORDER = (("state", f"CASE WHEN delivery.state IN ({_HELD}) THEN delivery.state ELSE excluded.state END"),)
 
 
-def make_due(tx: Transaction, sinks: Sequence[str], versions: Mapping[int, int], waiting: Iterable[int], now: float) -> None:
+def make_due(
+    tx: Transaction,
+    sinks: Sequence[str],
+    versions: Mapping[int, int],
+    waiting: Iterable[int],
+    now: float,
+    *,
+    every_version: bool = False,
+) -> None:
     """Every sink must bring these records to these versions; those with an open link wait for it first."""
     held = set(waiting)
     rows = [
@@ -38,7 +49,9 @@ def make_due(tx: Transaction, sinks: Sequence[str], versions: Mapping[int, int],
         for sink in sinks
         for number, version in sorted(versions.items())  # all in one order, so that workers never wait for each other
     ]
-    tx.upsert(t.delivery, _COLUMNS, rows, _RULES)
+    # A first version is of a record that this transaction makes: nobody can have told a sink of it.
+    tx.insert(t.delivery, _COLUMNS, [row for row in rows if row[2] == 1])
+    tx.upsert(t.delivery, _COLUMNS, [row for row in rows if row[2] > 1], _IN_ORDER if every_version else _RULES)
 
 
 def retire(tx: Transaction, record_ids: Sequence[int], now: float) -> None:
@@ -116,7 +129,7 @@ def _came_since(moment: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
 
 
 def _readied(tx: Transaction, statement: sa.Update, now: float) -> set[str]:
-    values = statement.values(state=int(t.Due.READY), next_at=now, waits_for=None).returning(_d.sink)
+    values = statement.values(state=int(t.Due.READY), next_at=now, waits_for=None, error=None).returning(_d.sink)
     return {row[0] for row in tx.execute(values)}
 
 
@@ -257,15 +270,42 @@ class Freed(NamedTuple):
     """Ready where a repeated write has no second effect; elsewhere its outcome is unknown."""
 
 
+BLIND_SECONDS = 60.0
+"""How much longer the lease of a delivery lasts that may not be repeated: waiting is cheaper than asking a person."""
+LONGEST_SECONDS = 300.0
+"""After this long a delivery is freed also from a process that lives: what works on it hangs."""
+HOLDER = 13
+"""Letters of a lease, in front, that name the process; the rest tells its leases apart."""
+
+
 def free_expired(tx: Transaction, now: float, sinks: Mapping[str, bool], *, all_leases: bool = False) -> list[Freed]:
-    """Take leases back from holders that are gone; `sinks` says of each sink whether a repeated write is safe."""
+    """Take leases back from holders that are gone; `sinks` says of each sink whether a repeated write is safe.
+
+    A delivery is held until its own time is over, and after that as long as its process renews the lease of its own.
+    """
     safe = [name for name, idempotent in sinks.items() if idempotent]
     state = sa.case((_d.sink.in_(safe), int(t.Due.READY)), else_=int(t.Due.UNKNOWN))
     expired = sa.update(t.delivery).where(_d.state == t.Due.LEASED, _d.sink.in_(list(sinks)))
     if not all_leases:
-        expired = expired.where(_d.lease_until < now)
-    freed = expired.values(state=state, lease=None, lease_until=None, next_at=now)
+        expired = expired.where(_expired(now, safe))
+    # Whether the write went out nobody knows: should the record be retired, the target must hear of it.
+    freed = expired.values(state=state, lease=None, lease_until=None, next_at=now, present=1)
     return [Freed._make(row) for row in tx.execute(freed.returning(_d.sink, _d.record_id, _d.due_version, _d.state))]
+
+
+def any_expired(tx: Transaction, now: float, sinks: Mapping[str, bool]) -> bool:
+    """Whether `free_expired` has anything to do."""
+    safe = [name for name, idempotent in sinks.items() if idempotent]
+    left = sa.select(_d.sink).where(_d.state == t.Due.LEASED, _d.sink.in_(list(sinks)), _expired(now, safe))
+    return bool(tx.rows(left.limit(1)))
+
+
+def _expired(now: float, safe: Sequence[str]) -> sa.ColumnElement[bool]:
+    p = t.lease.c
+    grace = sa.case((_d.sink.in_(safe), 0.0), else_=BLIND_SECONDS)
+    process = p.name == sa.literal("process:") + sa.func.substr(_d.lease, 1, HOLDER)
+    alive = sa.exists().where(process, p.until + grace > now)
+    return sa.and_(_d.lease_until < now, sa.or_(_d.lease_until < now - LONGEST_SECONDS, ~alive))
 
 
 def unknown(tx: Transaction, sink: str, limit: int) -> list[Claimed]:

@@ -303,7 +303,8 @@ def _announce(tx: Transaction, intake: Intake, changed: _Changed) -> set[str]:
     if intake.rules.type.refs:
         older = [number for number, version in changed.versions.items() if version > 1]
         waiting = references.link(tx, intake.rules.type, changed.documents, older, intake.now)
-    deliveries.make_due(tx, intake.rules.sinks, changed.versions, waiting, intake.now)
+    every = intake.rules.every_version
+    deliveries.make_due(tx, intake.rules.sinks, changed.versions, waiting, intake.now, every_version=every)
     references.close(tx, list(changed.absorbed))
     deliveries.retire(tx, list(changed.absorbed), intake.now)
     return set(intake.rules.sinks) if changed.versions or changed.absorbed else set()

@@ -92,6 +92,8 @@ class Receipt:
     remote_key: str | None = None
     error: NaveError | None = None
     raw: str = ""
+    tried: bool = True
+    """False where nothing was sent: what keeps the record back is no fault of its own, and it pays no try for it."""
 
 
 class Sink(AbstractContextManager["Sink"], Protocol):

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from nave.config import Draft, Filled, HubConfig, Problem, SinkConfig, SourceConfig
+from nave.config import Draft, Filled, HubConfig, Problem, SinkConfig, SourceConfig, parse
+from nave.core.clock import Ids, SteadyClock
+from nave.core.depth import Bounds
 from nave.core.entities import Document
 from nave.core.errors import NaveError
 from nave.core.identity import IdentityRules
@@ -25,9 +27,12 @@ from nave.mappings import (
     compile_condition,
     compile_inbound,
     compile_outbound,
+    extended,
+    shipped_text,
 )
 from nave.workers.flows import Hub, SinkFlow, SourceFlow
 from nave.workers.hints import Hints
+from nave.workers.keep import Slot, synchronise
 
 Compiled = TypeVar("Compiled", Inbound, OutboundMapping)
 
@@ -116,8 +121,13 @@ def _compiled(done: Compilation, name: str, make: Callable[[MappingSpec], Compil
     document = done.config.mappings.get(name)
     if document is None:
         return None
-    draft = Draft(Filled(document, document.data))
-    spec = draft.check(MappingSpec, document.data)
+    try:
+        whole = _whole(done.config, document.data)
+    except NaveError as error:
+        done.problems.append(document.explain(error, ("extends",)))
+        return None
+    draft = Draft(Filled(document, whole))
+    spec = draft.check(MappingSpec, whole)
     done.problems += draft.safe_problems()
     if spec is None or draft.problems:
         return None
@@ -126,6 +136,29 @@ def _compiled(done: Compilation, name: str, make: Callable[[MappingSpec], Compil
     except NaveError as error:
         done.problems += _placed(error, lambda one, path, offset: document.explain(one, path, offset=offset))
         return None
+
+
+def _whole(config: HubConfig, data: Any) -> Any:
+    """The contents of a mapping file, with those of the mappings it extends."""
+    if not isinstance(data, dict) or "extends" not in data:
+        return data
+    return extended(data, lambda name: _to_extend(config, name))
+
+
+def _to_extend(config: HubConfig, name: str) -> Mapping[str, Any] | None:
+    """A mapping of the hub, or one that ships with Nave."""
+    document = config.mappings.get(name)
+    if document is None and (text := shipped_text(name)) is not None:
+        document, _problems = parse(name, text)
+    return document.data if document is not None and isinstance(document.data, dict) else None
+
+
+def spec_of(config: HubConfig, name: str) -> MappingSpec | None:
+    """A mapping as it was written, with what it extends; None where it cannot be read."""
+    document = config.mappings.get(name)
+    if document is None:
+        return None
+    return Draft(Filled(document, document.data)).check(MappingSpec, _whole(config, document.data))
 
 
 def _placed(error: NaveError, explain: Callable[[NaveError, tuple[str | int, ...], int | None], Problem]) -> list[Problem]:
@@ -138,17 +171,27 @@ def build_hub(config: HubConfig, compiled: Compilation, *, deaf: bool = False) -
     """Open the store and bind every flow; nothing outside is touched yet."""
     sinks = {name: sink for name, sink in config.sinks.items() if name in compiled.outbound}
     rules = {name: _rules(config, name, sinks) for name in config.entities}
+    store, clock = open_store(config.store, config.folder), SteadyClock()
+    synchronise(clock, store)
     return Hub(
         name=config.name,
         folder=config.folder,
-        store=open_store(config.store, config.folder),
+        store=store,
         sources={name: _source(config, one, rules, compiled.inbound[name]) for name, one in config.sources.items()},
         sinks={name: _sink(config, one, rules, compiled) for name, one in sinks.items()},
         entities=rules,
-        hints=Hints(config.broker, deaf=deaf),
+        hints=Hints(config.broker, hub=config.name, deaf=deaf),
+        clock=clock,
+        ids=Ids(clock, slot=None if store.embedded else Slot(store, clock)),
         keep_days=config.retention.journal.total_seconds() / 86_400,
         max_waiting=config.http.max_waiting,
+        bounds=_bounds(config),
     )
+
+
+def _bounds(config: HubConfig) -> Bounds:
+    own = {name: source.limits.journal for name, source in config.sources.items() if source.limits.journal is not None}
+    return Bounds(config.limits.journal, config.limits.journal_size, own)
 
 
 def _rules(config: HubConfig, name: str, sinks: Mapping[str, SinkConfig]) -> EntityRules:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -23,7 +22,8 @@ from nave.core.store.schema import Due
 from nave.workers.flows import Hub, SinkFlow
 
 _log = structlog.get_logger()
-LEASE_SECONDS = 300.0
+LEASE_SECONDS = 6.0
+"""After this long a delivery is held only by the lease that its process renews."""
 _PROBE_SECONDS = 30.0
 """How long at most a target that is away is left alone: it must be up to date within a minute of its return."""
 _backoff = tenacity.wait_random_exponential(multiplier=1, max=900)
@@ -53,23 +53,27 @@ def backoff(attempts: int) -> float:
     return max(0.05, _backoff(state))
 
 
-def deliver_step(hub: Hub, flow: SinkFlow, sink: Sink, *, most: int | None = None) -> Delivered | None:
-    """Bring one batch of due records to one target; None when nothing is due."""
-    lease = id_text(hub.ids.take()[0])
+def deliver_step(hub: Hub, flow: SinkFlow, sink: Sink, *, away: int = 0) -> Delivered | None:
+    """Bring one batch of due records to one target; None when nothing is due.
+
+    `away` says how often in a row the target was found to be away: it is asked with a single record then.
+    """
+    lease = hub.stamp + id_text(hub.ids.take()[0])
     # A lease that is forgotten at a power loss only makes the delivery due again; a blind target must never get it twice.
     with hub.store.write(durable=not flow.idempotent) as tx:
-        limit = min(flow.batch, most or flow.batch)
-        claimed = deliveries.claim(tx, flow.name, lease, hub.clock(), LEASE_SECONDS, limit)
+        limit = 1 if away else flow.batch
+        seconds = LEASE_SECONDS if flow.idempotent else deliveries.BLIND_SECONDS
+        claimed = deliveries.claim(tx, flow.name, lease, hub.clock(), seconds, limit)
     if not claimed:
         return None
     looked_at = hub.clock()
-    results, pause = _work(hub, flow, sink, claimed)
+    results, pause = _work(hub, flow, sink, claimed, away)
     _record(hub, flow, lease, results, looked_at)
     done = sum(result.mark.state in (Due.DELIVERED, Due.SKIPPED) for result in results)
     return Delivered(len(claimed), done, len(claimed) - done, pause)
 
 
-def _work(hub: Hub, flow: SinkFlow, sink: Sink, claimed: Sequence[Claimed]) -> tuple[list[_Result], float]:
+def _work(hub: Hub, flow: SinkFlow, sink: Sink, claimed: Sequence[Claimed], away: int) -> tuple[list[_Result], float]:
     with hub.store.read() as tx:
         outlook = look_out(tx, flow.rules.type, claimed, every_version=flow.rules.every_version)
     by_id = {one.record_id: one for one in claimed}
@@ -80,7 +84,7 @@ def _work(hub: Hub, flow: SinkFlow, sink: Sink, claimed: Sequence[Claimed]) -> t
             outbound.append(shape)
         else:
             results.append(_unmapped(hub, flow, by_id[ready.record_id], ready, shape))
-    written, pause = _write(hub, flow, sink, outbound, by_id)
+    written, pause = _write(hub, flow, sink, outbound, by_id, away)
     return results + written, pause
 
 
@@ -143,13 +147,13 @@ def _unmapped(hub: Hub, flow: SinkFlow, claimed: Claimed, ready: Ready, error: N
 
 
 def _write(
-    hub: Hub, flow: SinkFlow, sink: Sink, outbound: Sequence[Outbound], by_id: Mapping[int, Claimed]
+    hub: Hub, flow: SinkFlow, sink: Sink, outbound: Sequence[Outbound], by_id: Mapping[int, Claimed], away: int
 ) -> tuple[list[_Result], float]:
     if not outbound:
         return [], 0.0
     numbered = {id_text(number): one for number, one in by_id.items()}
     records = [_with_remote_key(one, numbered[one.key].remote_key) for one in outbound]
-    receipts, pause = _receipts(hub, flow, sink, records, [numbered[one.key] for one in records])
+    receipts, pause = _receipts(flow, sink, records, away)
     results = [
         _outcome(hub, flow, numbered[record.key], record, receipt) for record, receipt in zip(records, receipts, strict=True)
     ]
@@ -160,20 +164,17 @@ def _with_remote_key(one: Outbound, remote_key: str | None) -> Outbound:
     return Outbound(one.key, one.version, one.values, remote_key, one.retired)
 
 
-def _receipts(
-    hub: Hub, flow: SinkFlow, sink: Sink, records: Sequence[Outbound], claimed: Sequence[Claimed]
-) -> tuple[Sequence[Receipt], float]:
+def _receipts(flow: SinkFlow, sink: Sink, records: Sequence[Outbound], away: int) -> tuple[Sequence[Receipt], float]:
     """What the target said of each record, whatever it is that went wrong; and how long to leave it alone."""
     try:
         receipts = sink.write(records)
         if len(receipts) != len(records):
             raise UnknownOutcome("NAVE-E005", reason=f"{len(receipts)} answers to {len(records)} records")
-        return receipts, 0.0
+        return _if_away(flow, receipts, away)
     except Exception as error:
         if verdict(error) in (Verdict.RETRY, Verdict.STOP):
-            pause = getattr(error, "after", None) or min(backoff(min(one.attempts for one in claimed) + 1), _PROBE_SECONDS)
-            _log.warning("sink.away", sink=flow.name, reason=str(error), pause=round(pause, 1))
-            return [_Away(Outcome.RETRY, error=_known(error)) for _ in records], pause
+            held_back = Receipt(Outcome.RETRY, error=_known(error), tried=False)
+            return [held_back for _ in records], _pause(flow, _known(error), away)
         if verdict(error) is Verdict.PROBE:
             return [Receipt(Outcome.UNKNOWN, error=_known(error)) for _ in records], 0.0
         if len(records) == 1:
@@ -182,8 +183,25 @@ def _receipts(
             gone = UnknownOutcome("NAVE-E005", reason=f"{type(error).__name__}: {error}")
             return [Receipt(Outcome.UNKNOWN, error=gone) for _ in records], 0.0
     # One record of the batch is at fault, in a way nobody thought of: find it, so that its neighbours go on.
-    singly = [_receipts(hub, flow, sink, [record], [one]) for record, one in zip(records, claimed, strict=True)]
+    singly = [_receipts(flow, sink, [record], away) for record in records]
     return [receipts[0] for receipts, _ in singly], max(pause for _, pause in singly)
+
+
+def _if_away(flow: SinkFlow, receipts: Sequence[Receipt], away: int) -> tuple[Sequence[Receipt], float]:
+    """A target that says "later" to every one of several records, or to the one it is asked with, is as good as away.
+
+    Several records cannot all be at fault, so none of them pays for it.
+    """
+    if any(one.outcome is not Outcome.RETRY for one in receipts) or not (away or len(receipts) > 1):
+        return receipts, 0.0
+    pause = _pause(flow, next((one.error for one in receipts if one.error), None), away)
+    return [replace(one, tried=one.tried and len(receipts) == 1) for one in receipts], pause
+
+
+def _pause(flow: SinkFlow, error: NaveError | None, away: int) -> float:
+    pause = getattr(error, "after", None) or min(backoff(away + 1), _PROBE_SECONDS)
+    _log.warning("sink.away", sink=flow.name, reason=str(error), pause=round(pause, 1))
+    return pause
 
 
 def _known(error: BaseException) -> NaveError:
@@ -196,11 +214,6 @@ class _Bug(Receipt):
     """A refusal whose cause is a fault of ours; the letter keeps the traceback."""
 
     cause: BaseException | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Away(Receipt):
-    """The target could not be reached at all: that is no fault of this record, and never makes it a dead letter."""
 
 
 def _outcome(hub: Hub, flow: SinkFlow, claimed: Claimed, record: Outbound, receipt: Receipt) -> _Result:
@@ -219,13 +232,15 @@ def _rejected(_hub: Hub, flow: SinkFlow, claimed: Claimed, record: Outbound, rec
 
 
 def _later(hub: Hub, flow: SinkFlow, claimed: Claimed, record: Outbound, receipt: Receipt) -> _Result:
-    attempts = claimed.attempts + 1
-    if attempts >= flow.attempts and not isinstance(receipt, _Away):
+    attempts = claimed.attempts + receipt.tried
+    if receipt.tried and attempts >= flow.attempts:
         return _rejected(hub, flow, claimed, record, receipt)
     after = receipt.error.after if isinstance(receipt.error, RetryableError) else None
-    most = _PROBE_SECONDS if isinstance(receipt, _Away) else math.inf
-    next_at = hub.clock() + (after or min(backoff(attempts), most))
-    mark = Mark(claimed.record_id, Due.READY, record.version, next_at, attempts, error=_error_text(receipt))
+    wait = backoff(attempts) if receipt.tried else min(backoff(attempts + 1), _PROBE_SECONDS)
+    # It may have been done all the same: should the record be retired before the next try, the target must hear of it.
+    maybe = True if receipt.tried else None
+    next_at = hub.clock() + (after or wait)
+    mark = Mark(claimed.record_id, Due.READY, record.version, next_at, attempts, present=maybe, error=_error_text(receipt))
     return _Result(mark)
 
 
@@ -233,7 +248,7 @@ def _unknown(hub: Hub, flow: SinkFlow, claimed: Claimed, record: Outbound, recei
     if flow.idempotent:
         return _later(hub, flow, claimed, record, receipt)
     error = receipt.error or UnknownOutcome("NAVE-E005", reason=receipt.raw[:80])
-    mark = Mark(claimed.record_id, Due.UNKNOWN, record.version, error=error.code)
+    mark = Mark(claimed.record_id, Due.UNKNOWN, record.version, present=True, error=error.code)
     if flow.probe is not None:
         return _Result(mark)
     return _Result(mark, _letter(flow, claimed, record.version, encode(record.values), error))

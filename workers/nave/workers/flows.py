@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from nave.core.clock import Clock, Ids
+from nave.core.depth import Bounds, Depth
 from nave.core.entities import Document
 from nave.core.errors import NaveError
 from nave.core.intake import EntityRules
@@ -121,5 +122,14 @@ class Hub:
     ids: Ids = field(default_factory=Ids)
     keep_days: float = 90.0
     """How long landed batches are kept raw."""
+    stamp: str = ""
+    """What the leases of this process's deliveries begin with: the id under which it renews the lease of all of them."""
     max_waiting: int = 10_000
     """Requests that may wait to be landed before senders are told to come back later."""
+    bounds: Bounds = field(default_factory=Bounds)
+    """How much may wait to be applied before nothing more is let in."""
+
+    @cached_property
+    def depth(self) -> Depth:
+        """What waits to be applied, shared by all of this process that land; `depth.room(source)` is what they ask."""
+        return Depth(self.store, self.sources, self.bounds)

@@ -10,6 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
+from nave.core.depth import Depth
 from nave.core.errors import NaveError, PermanentError, RetryableError
 from nave.core.journal import Entry, Landed, Landing, land, prepare_landing
 from nave.core.protocols import Batch, Raw
@@ -22,6 +25,7 @@ def land_batch(hub: Hub, flow: SourceFlow, batch: Batch) -> Landed:
     landing = prepare_landing(flow.name, flow.rules.type.name, batch, hub.ids)
     with hub.store.write() as tx:
         landed = land(tx, landing, hub.clock, hub.ids)
+    hub.depth.landed(flow.name, len(batch.records), len(landing.body))
     hub.hints.announce(["apply"])
     return landed
 
@@ -44,8 +48,10 @@ class _Request:
 class GroupCommit:
     """Lands what concurrent senders bring, all that wait at once in one commit; each is answered only after it."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, depth: Depth | None = None) -> None:
+        """`depth` bounds what may wait to be applied."""
         self._hub = hub
+        self._depth = depth or hub.depth
         self._waiting: deque[_Request] = deque()
         self._arrived = threading.Event()
 
@@ -55,22 +61,31 @@ class GroupCommit:
         return len(self._waiting)
 
     async def land(self, source: str, records: Sequence[Raw], origin: Mapping[str, Any]) -> Landed:
-        """Return once the records are safe; RetryableError when too many wait or the store cannot be written."""
-        if len(self._waiting) >= self._hub.max_waiting:
-            raise RetryableError("NAVE-E004", after=1.0, waiting=len(self._waiting))
+        """Return once the records are safe; RetryableError when too much waits or the store cannot be written."""
+        self.admit(source)
         loop = asyncio.get_running_loop()
         request = _Request(source, records, origin, loop, loop.create_future())
         self._waiting.append(request)
         self._arrived.set()
         return await request.done
 
+    def admit(self, source: str) -> None:
+        """A RetryableError where nothing more of a source may come now: too many wait here, or in the journal."""
+        if len(self._waiting) >= self._hub.max_waiting:
+            raise RetryableError("NAVE-E004", after=1.0, waiting=len(self._waiting))
+        refusal = self._depth.refusal(source)
+        if refusal is not None:
+            raise refusal
+
     def run(self, stop: threading.Event) -> None:
         """Commit groups until `stop` is set and nobody waits any more."""
         while not (stop.is_set() and not self._waiting):
             self._arrived.wait(0.5)
             self._arrived.clear()
+            self._depth.look()
             while group := self._next_group():
                 self._commit(group)
+                self._depth.look()
 
     def _next_group(self) -> list[_Request]:
         group: list[_Request] = []
@@ -96,6 +111,8 @@ class GroupCommit:
             _answer(group, error=_as_retryable(error))
             return
         for source, requests in by_source.items():
+            if "apply" in topics:
+                self._depth.landed(source, len(landings[source].batch.records), len(landings[source].body))
             _answer(requests, landed=landed[source])
         self._hub.hints.announce(topics)
 
@@ -137,8 +154,18 @@ def _entry(landing: Landing, landed: Landed) -> Entry:
 def _batch(requests: Sequence[_Request]) -> Batch:
     """One batch of what several senders brought; each event keeps its own attributes."""
     records = [record for request in requests for record in request.records]
-    events = [request.origin for request in requests for _ in request.records]
+    events = [event for request in requests for event in _events(request)]
     return Batch(records, [(number, None) for number in range(1, len(records) + 1)], _origin(events))
+
+
+def _events(request: _Request) -> list[Mapping[str, Any]]:
+    """The origin of each record. A batch names the attributes of all its events once: each record is given its own only."""
+    listed = request.origin.get("ce-batch")
+    if listed is None:
+        return [request.origin] * len(request.records)
+    own = msgspec.json.decode(listed)
+    pairs = zip(own, request.records, strict=True)
+    return [{"unit": "event", **{f"ce-{name}": value for name, value in one.items()}} for one, _ in pairs]
 
 
 def _origin(events: list[Mapping[str, Any]]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import gc
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,18 +14,25 @@ from functools import partial
 import structlog
 
 from nave.core import deliveries, journal
+from nave.core.clock import steady
 from nave.core.errors import NaveError, RetryableError
+from nave.core.leases import LeaseLost
 from nave.core.protocols import Probe, Sink
 from nave.workers.apply import apply_step
 from nave.workers.deliver import Delivered, backoff, deliver_step, probe_step
 from nave.workers.flows import Hub, SinkFlow, SourceFlow
+from nave.workers.keep import BEAT, SECONDS, Keeper, Lease
 from nave.workers.land import GroupCommit
-from nave.workers.read import Progress, read_pass, seconds_to_next
-from nave.workers.sweep import free_all_leases, introduce_sinks, sweep_step, trim_step, woken_step
+from nave.workers.read import Progress, last_began, lease_name, read_pass, seconds_to_next, timed
+from nave.workers.sweep import free_all_leases, free_step, introduce_sinks, sweep_step, trim_step, woken_step
 
 _log = structlog.get_logger()
 PATIENCE = 4
 """Failed tries after which a batch run no longer waits for a source or a delivery."""
+PARTS = frozenset({"read", "apply", "deliver", "sweep"})
+"""What a run can be started with; the doors join it by `serve_doors`."""
+_LOOK = 1.0
+"""Seconds between looks at a source that has no times of its own, and for what dead workers left."""
 
 
 @dataclass
@@ -34,7 +41,11 @@ class Reader:
 
     passes: int = 0
     quiet: bool = False
-    """The last pass brought nothing, and nothing is about to become readable."""
+    """The last pass brought nothing, and nothing is about to become readable; or another process reads it."""
+    began: float | None = None
+    """By the steady clock, the last pass; None where another should follow at once."""
+    barred: float | None = None
+    """By the steady clock, since when another process has the lease."""
     failures: int = 0
     error: NaveError | None = None
 
@@ -51,28 +62,43 @@ class Run:
     stop: threading.Event = field(default_factory=threading.Event)
     readers: dict[str, Reader] = field(default_factory=dict)
     group: GroupCommit | None = None
+    keeper: Keeper = field(init=False)
+    """There once the run has started."""
     _threads: list[threading.Thread] = field(default_factory=list)
     _crashed: list[BaseException] = field(default_factory=list)
     _away: dict[str, int] = field(default_factory=dict)
     """How often in a row a sink could not be reached."""
 
-    def start(self, *, alone: bool) -> None:
-        """Start all loops; `alone` says that no other process works on this store."""
+    def start(self, *, alone: bool, parts: frozenset[str] = PARTS) -> None:
+        """Start the loops of these parts; `alone` says that no other process of this machine works on the hub's folder."""
         settle_interpreter()
-        if alone:
+        if alone and self.hub.store.embedded:
             self.hub.store.tend()
             free_all_leases(self.hub)
         introduce_sinks(self.hub)
+        self.keeper = Keeper(self.hub.store, self.hub.clock, self.hub.ids)
+        self.keeper.start()
+        self.hub.stamp = self.keeper.id
+        for part in sorted(parts):
+            _PARTS[part](self)
+        self._spawn("hints", lambda: self.hub.hints.listen(self.stop))
+
+    def _start_reading(self) -> None:
         for name, source in self.hub.sources.items():
             if source.open is not None:
                 self.readers[name] = Reader()
                 self._spawn(f"read {name}", partial(self._read, source))
+        self._spawn("watch", self._watch)
+
+    def _start_applying(self) -> None:
         self._spawn("apply", self._apply)
+
+    def _start_delivering(self) -> None:
         for name, sink in self.hub.sinks.items():
             self._spawn(f"deliver {name}", partial(self._deliver, sink))
+
+    def _start_sweeping(self) -> None:
         self._spawn("sweep", self._sweep)
-        self._spawn("hints", lambda: self.hub.hints.listen(self.stop))
-        self._spawn("watch", self._watch)
 
     def serve_doors(self, group: GroupCommit) -> None:
         """Also land what comes through the doors."""
@@ -108,6 +134,9 @@ class Run:
         deadline = time.monotonic() + seconds
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
+        if hasattr(self, "keeper"):
+            # What still runs may still write: its leases end by themselves, when this process surely has.
+            self.keeper.close(release=not any(thread.is_alive() for thread in self._threads))
         self.hub.hints.close()
 
     def _spawn(self, name: str, work: Callable[[], None]) -> None:
@@ -125,27 +154,51 @@ class Run:
     def _read(self, flow: SourceFlow) -> None:
         reader = self.readers[flow.name]
         bell = self.hub.hints.bell(f"read {flow.name}")
+        rung = False
         while not self.stop.is_set():
-            began = self.hub.clock()
-            again = self._read_once(flow, reader)
-            if again is None:
-                pause = self.poll if self.until_idle else seconds_to_next(flow, began, self.hub.clock())
-                bell.wait(min(pause, 3600.0))
-            elif again > 0:
-                self.stop.wait(again)
+            try:
+                wait = self._read_when_due(flow, reader, rung=rung)
+            except LeaseLost:
+                _log.warning("source.lost", source=flow.name)
+                self.keeper.lost(lease_name(flow))
+                wait = 0.0
+            except NaveError as error:
+                self.stop.wait(self._failed(flow, reader, error))
+                wait = 0.0
+            rung = bell.wait(min(wait, 3600.0)) if wait else False
 
-    def _read_once(self, flow: SourceFlow, reader: Reader) -> float | None:
-        """One pass; seconds until the next where it should come soon, None where the schedule decides."""
-        if self.until_idle and reader.quiet and flow.watch is None:
-            return None
-        try:
-            done = read_pass(self.hub, flow, self.stop, self.progress)
-        except NaveError as error:
-            return self._failed(flow, reader, error)
+    def _read_when_due(self, flow: SourceFlow, reader: Reader, *, rung: bool) -> float:
+        """One pass, if it is due or something rang, and if it is this process's turn; seconds until it is worth a look."""
+        lease = self.keeper.take(lease_name(flow))
+        if lease is None:
+            reader.barred = reader.barred or steady()
+            reader.quiet = steady() - reader.barred > 2 * SECONDS  # not one of a process that is dead
+            self.stop.wait(min(self.poll, BEAT))
+            return 0.0
+        reader.barred = None
+        if self.until_idle:
+            if not (reader.quiet and flow.watch is None):
+                self._read_once(flow, reader, lease)
+            return 0.0 if reader.began is None else self.poll
+        wait = 0.0 if rung else self._due_in(flow, reader)
+        if not wait:
+            self._read_once(flow, reader, lease)
+        return wait
+
+    def _due_in(self, flow: SourceFlow, reader: Reader) -> float:
+        """Seconds until the next pass over a source; 0 if it is due."""
+        if timed(flow):
+            last = last_began(self.hub, flow)
+            return 0.0 if last is None else seconds_to_next(flow, last, self.hub.clock())
+        return 0.0 if reader.began is None else max(0.0, reader.began + _LOOK - steady())
+
+    def _read_once(self, flow: SourceFlow, reader: Reader, lease: Lease) -> None:
+        began = steady()
+        done = read_pass(self.hub, flow, self.stop, self.progress, lease=lease)
         reader.passes += 1
         reader.failures, reader.error = 0, None
         reader.quiet = flow.watch is None or (done.batches == 0 and not _about_to_come(flow))
-        return 0.0 if flow.watch is not None and done.batches else None
+        reader.began = None if flow.watch is not None and done.batches else began
 
     def _failed(self, flow: SourceFlow, reader: Reader, error: NaveError) -> float:
         reader.failures += 1
@@ -188,33 +241,40 @@ class Run:
 
     def _deliver_once(self, flow: SinkFlow, sink: Sink, probe: Probe | None) -> bool:
         """One step, and the pause after it; false when it is time to stop."""
-        troubled = flow.name in self._away
-        done = deliver_step(self.hub, flow, sink, most=1 if troubled else None)
+        if flow.per_second and self.keeper.take(f"pace:{flow.name}") is None:
+            return not self.stop.wait(min(self.poll, BEAT))  # a rate is kept by one process
+        away = self._away.get(flow.name, 0)
+        done = deliver_step(self.hub, flow, self.keeper.guarded(sink), away=away)
         if done is None:
             if not (probe and probe_step(self.hub, flow, probe)):
                 self.hub.hints.bell(flow.name).wait(self.poll)
             return not self.stop.is_set()
         # A target that could not be reached is probed with one record at a time, not hammered.
         if done.pause:
-            self._away[flow.name] = self._away.get(flow.name, 0) + 1
+            self._away[flow.name] = away + 1
         else:
             self._away.pop(flow.name, None)
         pause = max(done.pause, _pace(flow, done))
-        if not pause and not troubled and done.claimed < flow.batch:
+        if not pause and not away and done.claimed < flow.batch:
             # All that was ready has been taken; what came since has rung the bell.
             self.hub.hints.bell(flow.name).wait(self.poll)
             return not self.stop.is_set()
         return not self.stop.wait(pause)
 
     def _sweep(self) -> None:
-        interval = max(self.poll, 1.0)
-        while not self.stop.wait(interval):
+        """Free every second what dead workers held, and look through the rest from time to time; one process at a time."""
+        next_at = steady() + max(self.poll, 1.0)
+        while not self.stop.wait(_LOOK):
             try:
-                sweep_step(self.hub)
-                trim_step(self.hub)
+                if self.keeper.take("sweep") is None:
+                    continue
+                free_step(self.hub)
+                if steady() >= next_at:
+                    sweep_step(self.hub)
+                    trim_step(self.hub)
+                    next_at = steady() + max(self.poll, 10.0)
             except RetryableError as error:
                 _log.warning("sweep.failed", reason=str(error))
-            interval = max(self.poll, 10.0)
 
     def _watch(self) -> None:
         """Ring a watched source's bell as soon as something moves in its folder."""
@@ -228,6 +288,14 @@ class Run:
             paths = [path for _, path in changes]
             for name in _concerned(watched, paths):
                 self.hub.hints.bell(f"read {name}").ring()
+
+
+_PARTS: Mapping[str, Callable[[Run], None]] = {
+    "read": Run._start_reading,
+    "apply": Run._start_applying,
+    "deliver": Run._start_delivering,
+    "sweep": Run._start_sweeping,
+}
 
 
 def _about_to_come(flow: SourceFlow) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -12,12 +13,11 @@ import sqlalchemy as sa
 from cronsim import CronSim
 
 from nave.core import journal
+from nave.core.journal import land, prepare_landing
+from nave.core.protocols import Batch
 from nave.core.store import schema as t
 from nave.workers.flows import Hub, SourceFlow
-from nave.workers.land import land_batch
-
-MOST_PENDING = 50_000
-"""Records in the journal beyond which sources wait, so that its size stays bounded."""
+from nave.workers.keep import Lease, reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,58 +34,106 @@ Progress = Callable[[SourceFlow, int], None]
 
 
 def read_pass(
-    hub: Hub, flow: SourceFlow, stop: threading.Event, progress: Progress | None = None, *, full: bool = False
+    hub: Hub,
+    flow: SourceFlow,
+    stop: threading.Event,
+    progress: Progress | None = None,
+    *,
+    full: bool = False,
+    lease: Lease | None = None,
 ) -> Pass:
-    """Land all that the source has for now; `full` reads it from the start. Ends early, between batches, on `stop`."""
+    """Land all that the source has for now; `full` reads it from the start. Ends early, between batches, on `stop`.
+
+    Without a `lease` of the source it takes that from whoever has it: somebody asked for this pass. LeaseLost if it goes
+    to somebody else before the end; what is landed until then stays landed.
+    """
+    taking = reading(hub.store, hub.clock, hub.ids, lease_name(flow)) if lease is None else nullcontext(lease)
+    with taking as held:
+        return _pass(hub, flow, stop, progress, held, full=full)
+
+
+def lease_name(flow: SourceFlow) -> str:
+    """Of the lease under which a source is read."""
+    return f"read:{flow.name}"
+
+
+def _pass(hub: Hub, flow: SourceFlow, stop: threading.Event, progress: Progress | None, lease: Lease, *, full: bool) -> Pass:
     assert flow.open is not None
     with hub.store.read() as tx:
         after = None if full else journal.position(tx, flow.name)
     started = hub.clock()
     batches = records = refused = 0
+    ended = True
     with flow.open() as source:
         for batch in source.read(after):
-            land_batch(hub, flow, batch)
+            _land(hub, flow, batch, lease)
             batches += 1
             records += len(batch.records)
             refused += len(batch.refused)
             if progress:
                 progress(flow, len(batch.records))
-            if not _room(hub, stop):
+            if not _room(hub, flow, stop):
+                ended = False
                 break
-    if records or refused:
-        _note(hub, flow, started, batches, records)
-    return Pass(batches, records, refused)
+    done = Pass(batches, records, refused)
+    if records or refused or (ended and timed(flow)):
+        _note(hub, flow, lease, started, done, ended=ended)
+    return done
 
 
-def _room(hub: Hub, stop: threading.Event) -> bool:
+def _land(hub: Hub, flow: SourceFlow, batch: Batch, lease: Lease) -> None:
+    """One batch with its checkpoint, unless somebody else reads the source by now."""
+    landing = prepare_landing(flow.name, flow.rules.type.name, batch, hub.ids)
+    with hub.store.write() as tx:
+        lease.fence(tx)
+        land(tx, landing, hub.clock, hub.ids)
+    hub.depth.landed(flow.name, len(batch.records), len(landing.body))
+    hub.hints.announce(["apply"])
+
+
+def _room(hub: Hub, flow: SourceFlow, stop: threading.Event) -> bool:
     """Wait until the journal has room; false when it is time to stop."""
     while not stop.is_set():
-        with hub.store.read() as tx:
-            if journal.pending(tx, hub.sources) < MOST_PENDING:
-                return True
+        if hub.depth.room(flow.name):
+            return True
         stop.wait(0.2)
     return False
 
 
-def _note(hub: Hub, flow: SourceFlow, started: float, batches: int, records: int) -> None:
+def _note(hub: Hub, flow: SourceFlow, lease: Lease, started: float, done: Pass, *, ended: bool) -> None:
     row = {
         "id": hub.ids.take()[0],
         "source": flow.name,
         "started_at": started,
         "ended_at": hub.clock(),
-        "batches": batches,
-        "records": records,
+        "batches": done.batches,
+        "records": done.records,
     }
     with hub.store.write() as tx:
-        tx.execute(sa.insert(t.run).values(row))
+        lease.fence(tx)
+        if done.records or done.refused:
+            tx.execute(sa.insert(t.run).values(row))
+        if ended and timed(flow):
+            tx.upsert(t.schedule, ("source", "began_at"), [(flow.name, started)])
+
+
+def timed(flow: SourceFlow) -> bool:
+    """Whether a source has times at which it is read."""
+    return bool(flow.every or flow.schedule)
+
+
+def last_began(hub: Hub, flow: SourceFlow) -> float | None:
+    """When the last pass over a timed source began that ended well, in whatever process; None where there was none."""
+    with hub.store.read() as tx:
+        rows = tx.rows(sa.select(t.schedule.c.began_at).where(t.schedule.c.source == flow.name))
+    return float(rows[0][0]) if rows else None
 
 
 def seconds_to_next(flow: SourceFlow, last: float, now: float) -> float:
-    """How long to wait before the next pass; a watched source is looked at every second at least."""
+    """How long a timed source has to wait for its next pass."""
     if flow.every:
-        return max(0.0, last + flow.every.total_seconds() - now)
-    if flow.schedule:
-        began = datetime.fromtimestamp(last, UTC).astimezone(ZoneInfo(flow.time_zone))
-        following: datetime = next(CronSim(flow.schedule, began))
-        return max(0.0, following.timestamp() - now)
-    return 1.0
+        # A last time that is yet to come was noted by a clock that has been set back since: it says nothing.
+        return max(0.0, last + flow.every.total_seconds() - now) if last <= now else 0.0
+    began = datetime.fromtimestamp(last, UTC).astimezone(ZoneInfo(flow.time_zone))
+    following: datetime = next(CronSim(flow.schedule, began))
+    return max(0.0, following.timestamp() - now)

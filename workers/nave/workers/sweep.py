@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from nave.core import deliveries, journal, references
+from nave.core import deliveries, journal, leases, references
 from nave.core.clock import id_text
 from nave.core.dead import Dead, bury
 from nave.core.errors import UnknownOutcome
@@ -38,6 +38,18 @@ def sweep_step(hub: Hub) -> Swept:
     return Swept(frozenset(topics))
 
 
+def free_step(hub: Hub) -> bool:
+    """Take over what dead workers had under way; looks first, so that it may be called every second."""
+    sinks = {name: flow.idempotent for name, flow in hub.sinks.items()}
+    with hub.store.read() as tx:
+        if not deliveries.any_expired(tx, hub.clock(), sinks):
+            return False
+    with hub.store.write() as tx:
+        topics = _free(hub, tx)
+    hub.hints.announce(topics)
+    return bool(topics)
+
+
 def woken_step(hub: Hub) -> bool:
     """Whether something waited for what is there by now; it is awake then. A batch run ends only after asking this."""
     with hub.store.write() as tx:
@@ -53,6 +65,7 @@ def _wake(tx: Transaction, now: float, overlap: float = 0.0) -> set[str]:
 def free_all_leases(hub: Hub) -> None:
     """Take back every lease; only where this process is known to be the only one, at its start."""
     with hub.store.write() as tx:
+        leases.end_all(tx)
         _free(hub, tx, all_leases=True)
 
 
@@ -87,6 +100,7 @@ def introduce_sinks(hub: Hub) -> None:
     here = [f"sink:{name}" for name in hub.sinks]
     c = t.checkpoint.c
     with hub.store.write() as tx:
+        tx.serialise("introduce")
         tx.execute(sa.delete(t.checkpoint).where(c.source.startswith("sink:"), c.source.not_in(here)))
         for name, flow in hub.sinks.items():
             if journal.position(tx, f"sink:{name}") is None:
@@ -106,4 +120,5 @@ def trim_step(hub: Hub, most: int = 200) -> int:
         .limit(most)
     )
     with hub.store.write() as tx:
+        leases.forget(tx, _DAY, clock=hub.clock)
         return tx.execute(sa.delete(t.journal_body).where(b.journal_id.in_(old.scalar_subquery()))).rowcount

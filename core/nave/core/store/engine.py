@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,15 @@ from sqlalchemy.pool import QueuePool, StaticPool
 
 from nave.core.errors import ConfigError, NaveError, RetryableError
 from nave.core.store import bulk
+from nave.core.store.hosts import of_no_more_use, several_hosts
 from nave.core.store.migrate import upgrade
 from nave.core.store.query import Query
 
 _BUSY_SECONDS = 30
 _CHECKPOINT_PAGES = 8000
+_UNCONFIRMED = (sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC)
+EXIT_UNCONFIRMED = 3
+"""The exit status of a process that ends because the disk did not confirm a commit: something could not be reached."""
 _SQLITE_WORDS = ("locked", "busy", "disk is full", "disk I/O", "unable to open", "readonly")
 
 
@@ -58,6 +63,10 @@ class Transaction:
     def _cursor(self) -> Any:
         return self._connection.connection.cursor()
 
+    def _say(self, words: str) -> None:
+        with _driver_errors(self._connection):
+            self._cursor().execute(words)
+
     def insert(self, table: sa.Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
         """Insert many rows that are known to be new."""
         if rows:
@@ -82,15 +91,15 @@ class Transaction:
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """Undo what is done inside, and no more, when it raises."""
-        cursor = self._cursor()
-        cursor.execute("SAVEPOINT nave")
+        self._say("SAVEPOINT nave")
         try:
             yield
         except BaseException:
-            cursor.execute("ROLLBACK TO SAVEPOINT nave")
+            # Where the connection is lost, so is the whole transaction: that, and not the first error, is what matters.
+            self._say("ROLLBACK TO SAVEPOINT nave")
+            self._say("RELEASE SAVEPOINT nave")
             raise
-        finally:
-            cursor.execute("RELEASE SAVEPOINT nave")
+        self._say("RELEASE SAVEPOINT nave")
 
     def among(self, column: sa.ColumnElement[Any], values: Iterable[Any]) -> sa.ColumnElement[bool]:
         """`column IN values` with one parameter, however many values there are."""
@@ -113,7 +122,7 @@ class Store:
     @contextmanager
     def write(self, *, durable: bool = True) -> Iterator[Transaction]:
         """A transaction that writes. What is not `durable` may be forgotten at a power loss, never torn: for leases."""
-        with self._turn, translating(), self._writer.connect() as connection:
+        with self._turn, _ending_unconfirmed(), translating(), self._writer.connect() as connection:
             with _driver_errors(connection):
                 bulk.dialect(connection).durability(connection, durable)
             with connection.begin():
@@ -130,6 +139,9 @@ class Store:
         """Keep the write-ahead log short from now on; only for the one process that works on the hub."""
         if self.embedded:
             with self._turn, self._writer.connect() as connection, _driver_errors(connection):
+                # What an earlier process left in the log may be there for us and not on the disk, should an fsync have
+                # failed it: written and synced anew, before anything is put behind it.
+                connection.connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
                 connection.connection.cursor().execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
 
     def close(self) -> None:
@@ -150,7 +162,7 @@ def open_store(url: str, folder: Path | None = None) -> Store:
 
 def _parsed(url: str) -> sa.URL:
     try:
-        return sa.make_url(url)
+        return several_hosts(url) or sa.make_url(url)
     except ValueError as error:  # a port that is no number
         raise ConfigError("NAVE-E003", reason=str(error)) from error
 
@@ -204,11 +216,30 @@ def _reader_pragmas(connection: sqlite3.Connection, _record: object) -> None:
 def _served(url: sa.URL) -> Store:
     if url.get_backend_name() != "postgresql":
         raise ConfigError("NAVE-E002", store=url.get_backend_name())
-    engine = sa.create_engine(
-        url.set(drivername="postgresql+psycopg"), pool_size=8, max_overflow=24, pool_pre_ping=True, hide_parameters=True
-    )
+    from nave.core.store.postgres import served  # loads the driver, which not every installation has
+
+    engine = served(url)
     # One snapshot for all statements of a view: books that are added up while others write still balance.
     return Store(engine, engine.execution_options(isolation_level="REPEATABLE READ"))
+
+
+@contextmanager
+def _ending_unconfirmed() -> Iterator[None]:
+    """End the process, with no goodbye, when the disk did not confirm a commit of SQLite.
+
+    After an fsync that failed, Linux counts the pages as clean: the next fsync succeeds and says nothing of them. Commits
+    that follow would be answered for, and lie behind a hole in the log at a power loss. Closing the store would copy from
+    that log. So nothing is answered for and nothing is closed: the next start reads what is there, as after any crash.
+    """
+    try:
+        yield
+    except RetryableError as error:
+        cause = getattr(error.__cause__, "orig", error.__cause__)
+        if getattr(cause, "sqlite_errorcode", None) not in _UNCONFIRMED:
+            raise
+        with suppress(OSError):
+            os.write(2, f"nave: the disk did not confirm a write ({cause}); this process ends\n".encode())
+        os._exit(EXIT_UNCONFIRMED)
 
 
 @contextmanager
@@ -217,8 +248,12 @@ def _driver_errors(connection: sa.Connection) -> Iterator[None]:
     driver: Any = connection.dialect.dbapi
     try:
         yield
-    except driver.OperationalError as error:
-        raise RetryableError("NAVE-E001", reason=str(error)) from error
+    except driver.Error as error:
+        if of_no_more_use(error):
+            connection.invalidate(error)
+        if isinstance(error, driver.OperationalError) or of_no_more_use(error):
+            raise RetryableError("NAVE-E001", reason=str(error)) from error
+        raise
 
 
 @contextmanager
@@ -228,6 +263,8 @@ def translating() -> Iterator[None]:
         yield
     except NaveError:
         raise
+    except (sa.exc.TimeoutError, sa.exc.PendingRollbackError) as error:  # no connection is free; it was lost on the way
+        raise RetryableError("NAVE-E001", reason=str(error)) from error
     except sa.exc.OperationalError as error:
         raise RetryableError("NAVE-E001", reason=str(error.orig)) from error
     except sa.exc.ProgrammingError as error:
@@ -235,7 +272,8 @@ def translating() -> Iterator[None]:
             raise ConfigError("NAVE-E003", reason=str(error.orig)) from error
         raise
     except sa.exc.DBAPIError as error:
-        if error.connection_invalidated or any(word in str(error.orig) for word in _SQLITE_WORDS):
+        busy = any(word in str(error.orig) for word in _SQLITE_WORDS)
+        if error.connection_invalidated or busy or of_no_more_use(error.orig):
             raise RetryableError("NAVE-E001", reason=str(error.orig)) from error
         raise
     except sa.exc.ArgumentError as error:

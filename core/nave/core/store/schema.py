@@ -90,6 +90,28 @@ checkpoint = Table(
     Column("at", Float, nullable=False),
 )
 
+schedule = Table(
+    "schedule",
+    metadata,
+    Column("source", String, primary_key=True),
+    Column("began_at", Float, nullable=False, comment="of the last pass that ended well, whoever made it"),
+)
+
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("holder", String, nullable=False, server_default="-"),
+    Column("token", BigInteger, nullable=False, server_default="0", comment="rises with every new holder"),
+    Column("until", Float, nullable=False, server_default="0", comment="by the store's own clock, where it has one"),
+)
+
+compatible = Table(
+    "compatible",
+    metadata,
+    Column("revision", String, primary_key=True, comment="code of this revision may work on these tables"),
+)
+
 source_record = Table(
     "source_record",
     metadata,

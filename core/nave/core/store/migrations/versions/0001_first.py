@@ -25,6 +25,12 @@ def upgrade() -> None:
         sa.Column("at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("source"),
     )
+    compatible = op.create_table(
+        "compatible",
+        sa.Column("revision", sa.String(), nullable=False, comment="code of this revision may work on these tables"),
+        sa.PrimaryKeyConstraint("revision"),
+    )
+    op.bulk_insert(compatible, [{"revision": revision}])
     op.create_table(
         "dead_letter",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
@@ -145,6 +151,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("journal_id"),
     )
     op.create_table(
+        "lease",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("holder", sa.String(), server_default="-", nullable=False),
+        sa.Column("token", sa.BigInteger(), server_default="0", nullable=False, comment="rises with every new holder"),
+        sa.Column(
+            "until", sa.Float(), server_default="0", nullable=False, comment="by the store's own clock, where it has one"
+        ),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
         "record",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.Column("entity", sa.String(), nullable=False),
@@ -200,6 +216,12 @@ def upgrade() -> None:
     )
     op.create_index("run_source", "run", ["source", "id"], unique=False)
     op.create_table(
+        "schedule",
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("began_at", sa.Float(), nullable=False, comment="of the last pass that ended well, whoever made it"),
+        sa.PrimaryKeyConstraint("source"),
+    )
+    op.create_table(
         "source_record",
         sa.Column("entity", sa.String(), nullable=False),
         sa.Column("system", sa.String(), nullable=False),
@@ -224,6 +246,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_index("source_record_of", table_name="source_record")
     op.drop_table("source_record")
+    op.drop_table("schedule")
     op.drop_index("run_source", table_name="run")
     op.drop_table("run")
     op.drop_index(
@@ -236,6 +259,7 @@ def downgrade() -> None:
     op.drop_table("reference")
     op.drop_table("record_version")
     op.drop_table("record")
+    op.drop_table("lease")
     op.drop_table("journal_body")
     op.drop_index("journal_source", table_name="journal")
     op.drop_index(
@@ -261,5 +285,6 @@ def downgrade() -> None:
     )
     op.drop_index("dead_letter_flow", table_name="dead_letter")
     op.drop_table("dead_letter")
+    op.drop_table("compatible")
     op.drop_table("checkpoint")
     op.drop_table("audit")
