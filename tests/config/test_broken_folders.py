@@ -151,6 +151,12 @@ BROKEN: list[tuple[str, Changes, list[str]]] = [
         edit(ERP, "table: IF_CUSTOMER", "tabel: IF_CUSTOMER"),
         ["systems/erp.yaml:13:3 C023", "systems/erp.yaml:16:5 C011"],
     ),
+    ("limit nobody keeps", edit(ERP, "batch: 100", "timeout: 3s"), ["systems/erp.yaml:19:26 C074"]),
+    (
+        "limit of a source that is read",
+        edit(ERP, "every: 5m", "every: 5m\n            limits: {rate: 5/s}"),
+        ["systems/erp.yaml:11:14 C075"],
+    ),
     ("mapping's name", edit(IN, "mapping: erp/customer", "mapping: erp/custumer"), ["mappings/erp/customer.yaml:1:10 C030"]),
     ("mapping's ends", edit(IN, "to: customer", "to: contact"), ["mappings/erp/customer.yaml:3:5 C054"]),
     (

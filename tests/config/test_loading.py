@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from nave.config import parse
+from nave.config import HubConfig, load, parse
+from nave.core.registry import connector
 from nave.core.units import Rate
-from tests.config.hubs import DepotOptions, DepotSink, DepotSource, load_hub
+from tests.config.hubs import ENVIRON, GOOD, DepotOptions, DepotSink, DepotSource, load_hub, registry, write
 
 
 def test_sources_and_sinks_are_known_by_their_full_names(tmp_path: Path) -> None:
@@ -184,3 +185,69 @@ def test_keys_are_text_as_written() -> None:
 
     assert problems == []
     assert document.data == {"NO": 1, "0001": 2, "12": 3, "true": 4, "客户": 5}
+
+
+HTTP_SINK = """\
+    system: crm
+    connections:
+      api: {type: http, url: "http://127.0.0.1:18100"}
+    sources:
+      contacts: {entity: contact, from: api, mapping: crm/contact, limits: {rate: 30/m, journal: 500}}
+    sinks:
+      customers: {entity: customer, to: api, path: /c, mapping: crm/out, limits: {LIMITS}}
+    """
+HTTP_OUT = "mapping: crm/out\nfrom: customer\nto: crm.customers\nfields: {CODE: code}\n"
+
+
+def http_hub(folder: Path, limits: str) -> HubConfig:
+    files = {**GOOD, "systems/crm.yaml": HTTP_SINK.replace("LIMITS", limits), "mappings/crm/out.yaml": HTTP_OUT}
+    loaded = load(
+        write(folder, files), registry=lambda name: connector(name) if name == "http" else registry(name), environ=ENVIRON
+    )
+    assert loaded.config, [str(one) for one in loaded.problems]
+    return loaded.config
+
+
+def test_limits_that_the_connector_keeps_reach_its_options(tmp_path: Path) -> None:
+    sink = http_hub(tmp_path, "concurrency: 3, timeout: 7s").sinks["crm.customers"]
+
+    assert (getattr(sink.options, "concurrency", None), getattr(sink.connection.options, "timeout", None)) == (
+        3,
+        timedelta(seconds=7),
+    )
+
+
+@pytest.mark.parametrize(
+    ("limits", "batch"),
+    [
+        ("rate: 20/s", 20),
+        ("rate: 90/m", 2),
+        ("rate: 5/h", 1),
+        ("rate: 5000/s", 1000),
+        ("rate: 20/s, batch: 7", 7),
+        ("batch: 7", 7),
+    ],
+)
+def test_a_write_holds_no_more_than_a_second_of_the_rate(tmp_path: Path, limits: str, batch: int) -> None:
+    assert http_hub(tmp_path, limits).sinks["crm.customers"].limits.batch == batch
+
+
+def test_the_limits_of_a_pushed_source_and_of_the_hub(tmp_path: Path) -> None:
+    config = http_hub(tmp_path, "batch: 7")
+
+    limits = config.sources["crm.contacts"].limits
+    assert limits.rate is not None
+    assert (limits.rate.per_second, limits.journal) == (0.5, 500)
+    assert (config.limits.journal, config.limits.journal_size) == (100_000, 2**30)
+
+
+def test_the_token_of_the_door_is_a_secret(tmp_path: Path) -> None:
+    written = load_hub(tmp_path, {"hub.yaml": "hub: plant\nhttp: {token: hunter22}\n"})
+    named = load_hub(tmp_path, {"hub.yaml": "hub: plant\nhttp: {token: '${env:T}'}\n"}, {**ENVIRON, "T": "hunter22"})
+
+    assert [one.code for one in written.problems] == ["NAVE-C045"]
+    assert "hunter22" not in written.problems[0].render()
+    assert named.config
+    assert named.config.http.token
+    assert named.config.http.token.get_secret_value() == "hunter22"
+    assert "hunter22" not in repr(named.config)

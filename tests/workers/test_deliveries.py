@@ -138,6 +138,55 @@ def test_a_target_that_cannot_be_reached_at_all_makes_no_dead_letters(store: Sto
     assert target.effects == [(shown(number), 1)]
 
 
+def test_a_record_that_was_never_sent_does_not_die_of_its_neighbour(store: Store) -> None:
+    def said(record: Outbound) -> Receipt:
+        """The first call of a batch is lost, and the rest is held back."""
+        sent = record.values["remark"] == "bad"
+        return Receipt(Outcome.RETRY, error=RetryableError("NAVE-S051", url="x", reason="cut"), tried=sent)
+
+    hub = one_sink(store, Target(said), attempts=3)
+    hub.take("erp.customer", customer("A", 1, remark="bad"), customer("B", 1, remark="good"))
+
+    for away in [0, 1] * 10:
+        hub.deliver(WEB, away=away)
+        hub.clock.pass_by(3600)
+
+    good = hub.delivery(WEB, hub.record_of("customer", "erp", "B"))
+    assert (good.state, good.attempts) == (Due.READY, 0)
+
+
+def test_a_target_that_fails_every_record_is_away_and_costs_none_of_them_a_try(store: Store) -> None:
+    def failing(_record: Outbound) -> Receipt:
+        return Receipt(Outcome.RETRY, error=RetryableError("NAVE-S061", status=500, answer="down"))
+
+    hub = one_sink(store, Target(failing))
+    hub.take("erp.customer", *[customer(key, 1) for key in "ABC"])
+
+    done = hub.deliver(WEB)
+
+    assert done is not None
+    assert 0 < done.pause <= 30
+    assert {hub.delivery(WEB, hub.record_of("customer", "erp", key)).attempts for key in "ABC"} == {0}
+    hub.clock.pass_by(31)
+    asked = hub.deliver(WEB, away=1)
+    assert asked is not None
+    assert (asked.claimed, asked.pause > 0) == (1, True)
+
+
+def test_one_record_that_a_target_always_puts_off_holds_up_nobody_else(store: Store) -> None:
+    def picky(record: Outbound) -> Receipt | None:
+        bad = record.values.get("remark") == "bad"
+        return Receipt(Outcome.RETRY, error=RetryableError("NAVE-S061", status=500, answer="bug")) if bad else None
+
+    hub = one_sink(store, Target(picky), attempts=3)
+    hub.take("erp.customer", customer("A", 1, remark="bad"), *[customer(key, 1) for key in "BCD"])
+
+    done = hub.deliver(WEB)
+
+    assert done is not None
+    assert (done.done, done.pause) == (3, 0.0)
+
+
 def test_a_target_that_was_away_for_long_is_asked_again_within_half_a_minute(store: Store) -> None:
     def away(_records: object) -> None:
         raise RetryableError("NAVE-S021", reason="refused")

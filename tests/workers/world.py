@@ -161,8 +161,8 @@ class World:
         self.land(source, *records)
         self.apply()
 
-    def deliver(self, sink: str, *, most: int | None = None) -> Delivered | None:
-        return deliver_step(self.hub, self.hub.sinks[sink], self.targets[sink], most=most)
+    def deliver(self, sink: str, *, away: int = 0) -> Delivered | None:
+        return deliver_step(self.hub, self.hub.sinks[sink], self.targets[sink], away=away)
 
     def deliver_all(self, sink: str) -> None:
         while self.deliver(sink):

@@ -1,7 +1,7 @@
 """The HTTP door: takes events in, and says 202 only when they are committed.
 
-A request is looked at in this order: who it is for, how large it says it is, who sent it, how large it really is,
-and only then what it says. Nothing is decoded for somebody who may not send.
+A request is looked at in this order: who it is for, how large it says it is, who sent it, whether there is room for it,
+how large it really is, and only then what it says. Nothing is decoded for somebody who may not send.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from hmac import compare_digest
+from ipaddress import ip_address
 from typing import Any
 
 import msgspec
@@ -22,13 +23,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from nave.api.bounds import Budget, Pace, Share
 from nave.api.events import Origin, events
 from nave.api.problems import Problem, problem_response, translated
-from nave.core.errors import NaveError
+from nave.core.errors import NaveError, RetryableError
 from nave.core.protocols import Raw
 
 Land = Callable[[str, list[Raw], Origin], Awaitable[int]]
 """Commit raw records of a source with their origin; returns the journal id. A RetryableError says "not now"."""
+Admit = Callable[[str], None]
+"""Raise a RetryableError where nothing more of a source may come now; asked before a body is read, so it must not wait."""
 Status = Callable[[], Mapping[str, Any]]
 """Counts to show; may look into the store, so it is called in a thread."""
 
@@ -38,6 +42,8 @@ _LINGER_SECONDS = 1.0
 _LINGER_BYTES = 4 * 2**20
 _LOG = logging.getLogger("nave.api")
 _EVENTS = "/events/"
+_PASSED_ON = (b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via")
+"""What proxies add to a request."""
 _JSON = [(b"content-type", b"application/json")]
 
 
@@ -50,6 +56,8 @@ class DoorSource:
     token: bytes | None = None
     """What the sender must show, as UTF-8; None lets everybody in."""
     max_body: int = 16 * 2**20
+    per_second: float | None = None
+    """Records that it may send, on the average; None for as many as there is room for."""
 
 
 def door(
@@ -58,17 +66,22 @@ def door(
     status: Status,
     *,
     ready: Status | None = None,
+    admit: Admit | None = None,
+    token: bytes | None = None,
+    waiting_bytes: int = 32 * 2**20,
     body_seconds: float = 30.0,
 ) -> Starlette:
     """The application: POST /events/{source}; GET /livez, /readyz, /status.
 
-    `ready` gives a name -> bool mapping; all must be true for 200. `body_seconds` limits how long a body may take to arrive.
+    `ready` gives a name -> bool mapping; all must be true for 200. `token` opens /status to other machines. Requests that
+    are not yet answered hold `waiting_bytes` at most, or one largest body. `body_seconds` limits how long a body may take.
     """
-    endpoint = _Events(sources, land, body_seconds)
+    largest = max((source.max_body for source in sources.values()), default=0)
+    endpoint = _Events(sources, land, admit or _nobody, Budget(max(waiting_bytes, largest)), body_seconds)
     routes = [
         Route("/livez", _livez, methods=["GET"]),
         Route("/readyz", _readyz(ready or dict), methods=["GET"]),
-        Route("/status", _status(status), methods=["GET"]),
+        Route("/status", _status(status, token), methods=["GET"]),
     ]
     return _Door(endpoint, routes=routes, exception_handlers={404: _not_found, 405: _not_allowed})
 
@@ -93,20 +106,27 @@ class _Door(Starlette):
 class _Events:
     """POST /events/{source} as a bare ASGI application: every event comes this way, so it makes only what it needs."""
 
-    def __init__(self, sources: Mapping[str, DoorSource], land: Land, body_seconds: float) -> None:
+    def __init__(
+        self, sources: Mapping[str, DoorSource], land: Land, admit: Admit, budget: Budget, body_seconds: float
+    ) -> None:
         self._sources = sources
         self._land = land
+        self._room = admit
+        self._budget = budget
+        self._paces = {name: Pace(source.per_second) for name, source in sources.items() if source.per_second}
         self._seconds = body_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         try:
             source = self._admit(scope, headers)
-            body = await self._body(receive, source.max_body)
-            if body is None:
-                return
-            found = events(headers, body, source.entity)
-            journal = await self._land(source.name, found.records, found.origin) if found.records else None
+            with self._budget.share(_announced(headers)) as share:
+                body = await self._body(receive, source.max_body, share)
+                if body is None:
+                    return
+                found = events(headers, body, source.entity)
+                self._took(source, len(found.records))
+                journal = await self._land(source.name, found.records, found.origin) if found.records else None
         except NaveError as error:
             await _refuse(translated(error), headers, scope, receive, send)
             return
@@ -130,12 +150,22 @@ class _Events:
         source = self._sources.get(name)
         if source is None:
             raise self._unknown(name, shown)
-        length = headers.get(b"content-length", b"")
-        if length.isdigit() and int(length) > source.max_body:
+        if _announced(headers) > source.max_body:
             raise Problem("NAVE-A003", 413, {"Connection": "close"}, limit=source.max_body)
         if not may_send(source, shown):
             raise Problem("NAVE-A002", 401, {"WWW-Authenticate": 'Bearer realm="nave"', "Connection": "close"})
+        self._look_for_room(source)
         return source
+
+    def _look_for_room(self, source: DoorSource) -> None:
+        pace = self._paces.get(source.name)
+        if pace is not None and (wait := pace.wait()):
+            raise RetryableError("NAVE-E034", after=wait, source=source.name, rate=f"{source.per_second:g}")
+        self._room(source.name)
+
+    def _took(self, source: DoorSource, records: int) -> None:
+        if source.name in self._paces:
+            self._paces[source.name].took(records)
 
     def _unknown(self, name: str, shown: bytes) -> Problem:
         """With the names that are near, but only of sources that this sender may send to."""
@@ -143,7 +173,7 @@ class _Events:
         near = ", ".join(get_close_matches(name, names)) or "-"
         return Problem("NAVE-A001", 404, {"Connection": "close"}, source=_short(name), near=near)
 
-    async def _body(self, receive: Receive, limit: int) -> bytes | None:
+    async def _body(self, receive: Receive, limit: int, share: Share) -> bytes | None:
         """The whole body, None if the sender went away; it may be neither longer than `limit` nor slower than allowed."""
         parts: list[bytes] = []
         size = 0
@@ -157,6 +187,7 @@ class _Events:
                     size += len(part)
                     if size > limit:
                         raise Problem("NAVE-A003", 413, {"Connection": "close"}, limit=limit)
+                    share.take(len(part))
                     if not message.get("more_body", False):
                         return b"".join((*parts, part)) if parts else part
                     parts.append(part)
@@ -185,10 +216,22 @@ async def _refuse(problem: Problem, headers: Mapping[bytes, bytes], scope: Scope
 
 def may_send(source: DoorSource, shown: bytes) -> bool:
     """Whether an Authorization header opens this source; takes as long for a wrong token as for a right one."""
-    if source.token is None:
-        return True
-    kind, _, token = shown.partition(b" ")
-    return compare_digest(token.strip(), source.token) and kind.lower() == b"bearer"
+    return source.token is None or _shows(source.token, shown)
+
+
+def _shows(token: bytes | None, shown: bytes) -> bool:
+    """Whether an Authorization header holds this token; None is held by nobody."""
+    kind, _, said = shown.partition(b" ")
+    return token is not None and compare_digest(said.strip(), token) and kind.lower() == b"bearer"
+
+
+def _announced(headers: Mapping[bytes, bytes]) -> int:
+    length = headers.get(b"content-length", b"")
+    return int(length) if length.isdigit() else 0
+
+
+def _nobody(source: str) -> None:
+    """Nobody keeps a source out."""
 
 
 async def _livez(request: Request) -> Response:
@@ -196,19 +239,37 @@ async def _livez(request: Request) -> Response:
 
 
 def _readyz(ready: Status) -> Callable[[Request], Awaitable[Response]]:
+    """Yes or no, and no more: it asks nobody who they are."""
+
     async def readyz(request: Request) -> Response:
         parts = await asyncio.to_thread(ready)
         good = all(parts.values())
-        return _json({"ready": good, "parts": dict(parts)}, 200 if good else 503)
+        return Response(b"ok\n" if good else b"not ready\n", 200 if good else 503, media_type="text/plain")
 
     return readyz
 
 
-def _status(status: Status) -> Callable[[Request], Awaitable[Response]]:
+def _status(status: Status, token: bytes | None) -> Callable[[Request], Awaitable[Response]]:
     async def counts(request: Request) -> Response:
+        headers = dict(request.headers.raw)
+        if not _from_here(request.scope, headers) and not _shows(token, headers.get(b"authorization", b"")):
+            refused = Problem("NAVE-A002", 401, {"WWW-Authenticate": 'Bearer realm="nave"'})
+            return problem_response(refused, headers)
         return _json(dict(await asyncio.to_thread(status)), 200)
 
     return counts
+
+
+def _from_here(scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
+    """Whether somebody on this machine asks, for himself: what a proxy passes on comes from anywhere."""
+    client = scope.get("client")
+    if client is None or any(name in headers for name in _PASSED_ON):
+        return False
+    try:
+        address = ip_address(client[0])
+    except ValueError:
+        return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 def _json(content: Mapping[str, Any], status: int) -> Response:

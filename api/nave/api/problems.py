@@ -13,6 +13,8 @@ from nave.core.errors import ConfigError, NaveError, RetryableError
 from nave.core.texts import DEFAULT_LANGUAGE, LANGUAGES, message
 
 _TYPE = "application/problem+json"
+_ONE_SOURCE = {"NAVE-E032": ("NAVE-A019", 429), "NAVE-E034": ("NAVE-A019", 429)}
+"""What one source alone does too much of, while others may go on."""
 
 
 class Problem(NaveError):
@@ -31,7 +33,8 @@ def translated(error: NaveError) -> Problem:
         return error
     if isinstance(error, RetryableError):
         wait = max(1, math.ceil(error.after or 1.0))
-        problem = Problem("NAVE-A006", 503, {"Retry-After": str(wait)}, seconds=wait)
+        code, status = _ONE_SOURCE.get(error.code, ("NAVE-A006", 503))
+        problem = Problem(code, status, {"Retry-After": str(wait)}, seconds=wait)
     elif isinstance(error, ConfigError):
         problem = Problem("NAVE-A006", 503, {"Retry-After": "60"}, seconds=60)
     else:

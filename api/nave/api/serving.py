@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -19,6 +20,13 @@ GRACE = 4
 """Seconds that requests under way get at the end."""
 HEAD_SECONDS = 10.0
 """How long a request line with its headers may take to arrive, from the first byte or the connection on."""
+MOST_CONNECTIONS = 1000
+_SPARE_FILES = 256
+"""What a process opens besides the connections of its door: store, files, targets."""
+_TOO_MANY = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nCache-Control: no-store\r\n"
+    b"Connection: close\r\n\r\n"
+)
 HEAD_BYTES = 64 * 1024
 """How much of it is taken in before the connection is closed; the application itself allows less."""
 
@@ -33,11 +41,17 @@ class Stop(Protocol):
 class _Bounded(HttpToolsProtocol):
     """Closes connections whose headers are too long or too slow: the parser itself would wait for ever."""
 
+    most = MOST_CONNECTIONS
     _unread = 0
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        if len(self.connections) > self.most:
+            # Before a byte of it is read, so that it costs nothing but this line.
+            transport.write(_TOO_MANY)
+            transport.close()
+            return
         self._expect_head()
 
     def data_received(self, data: bytes) -> None:
@@ -75,6 +89,17 @@ class _Bounded(HttpToolsProtocol):
             self.transport.abort()
 
 
+def _bounded(most: int) -> type[_Bounded]:
+    """The protocol with room for `most` connections, or for as many as this process may have files."""
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+    class Limited(_Bounded):
+        """With this server's own bound."""
+
+    Limited.most = max(1, min(most, files - _SPARE_FILES))
+    return Limited
+
+
 class _Server(uvicorn.Server):
     """Stops when told by `stop`, and says when it listens."""
 
@@ -91,22 +116,30 @@ class _Server(uvicorn.Server):
         return self._stop.is_set() or await super().on_tick(counter)
 
 
-def serve(app: Starlette, host: str, port: int, stop: Stop, ready: Callable[[int], None] | None = None) -> None:
+def serve(
+    app: Starlette,
+    host: str,
+    port: int,
+    stop: Stop,
+    ready: Callable[[int], None] | None = None,
+    *,
+    most: int = MOST_CONNECTIONS,
+) -> None:
     """Listen on host and port (0 for a free one) until `stop` is set; blocks, so run it in a thread of its own.
 
     `ready` is called with the port once connections are taken. Requests under way get four seconds at the end.
-    A ConfigError says that the address cannot be used.
+    Beyond `most` connections new ones are told 503. A ConfigError says that the address cannot be used.
     """
     with _listening(host, port) as listener:
-        _run(app, listener, stop, ready or _nobody)
+        _run(app, listener, stop, ready or _nobody, most)
 
 
 @contextmanager
-def serving(app: Starlette, host: str, port: int) -> Iterator[int]:
-    """Serve in a thread while the block runs; gives the port. A ConfigError says that the address cannot be used."""
+def serving(app: Starlette, host: str, port: int, *, most: int = MOST_CONNECTIONS) -> Iterator[int]:
+    """As `serve`, in a thread while the block runs; gives the port."""
     stop, up = threading.Event(), threading.Event()
     with _listening(host, port) as listener:
-        thread = threading.Thread(target=_run, args=(app, listener, stop, lambda _: up.set()), name="nave-door")
+        thread = threading.Thread(target=_run, args=(app, listener, stop, lambda _: up.set(), most), name="nave-door")
         thread.start()
         try:
             while not up.wait(0.1) and thread.is_alive():
@@ -117,10 +150,10 @@ def serving(app: Starlette, host: str, port: int) -> Iterator[int]:
             thread.join()
 
 
-def _run(app: Starlette, listener: socket.socket, stop: Stop, ready: Callable[[int], None]) -> None:
+def _run(app: Starlette, listener: socket.socket, stop: Stop, ready: Callable[[int], None], most: int) -> None:
     config = uvicorn.Config(
         app,
-        http=_Bounded,
+        http=_bounded(most),
         lifespan="off",
         ws="none",
         access_log=False,

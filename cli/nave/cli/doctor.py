@@ -21,6 +21,7 @@ from nave.cli.failures import Stop
 from nave.cli.hubs import examined, find_folder, read
 from nave.cli.lock import held_if_free
 from nave.cli.page import Page
+from nave.cli.pressure import bounds_of, journal_text, pressure
 from nave.cli.session import Session
 from nave.config import ConnectionConfig, HubConfig, SystemConfig
 from nave.core.errors import NaveError, RetryableError
@@ -128,6 +129,7 @@ def _store(session: Session, config: HubConfig) -> Iterator[Finding]:
         store = open_store(config.store, config.folder)
         with store.read() as tx:
             mode = _journal_mode(tx) if store.embedded else "postgresql"
+        load = pressure(store, config.sources, config.sinks, bounds_of(config))
         store.close()
     except NaveError as error:
         yield _failed("store", error, session)
@@ -136,6 +138,8 @@ def _store(session: Session, config: HubConfig) -> Iterator[Finding]:
         yield Finding("store", "warn", session.words("doctor.no_wal", mode=mode), session.words("doctor.no_wal_help"))
     else:
         yield Finding("store", "ok", session.words("doctor.store", version=HEAD, mode=mode))
+    text = journal_text(load, session.words)
+    yield Finding("journal", "warn", text, session.words("doctor.full")) if load.full else Finding("journal", "ok", text)
 
 
 def _journal_mode(tx: Any) -> str:

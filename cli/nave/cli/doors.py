@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from ipaddress import ip_address
 from typing import Any
+
+from starlette.applications import Starlette
 
 from nave.api.door import DoorSource, door
 from nave.api.serving import serving
 from nave.cli import exits
 from nave.cli.books import as_data, books
 from nave.cli.failures import Stop
+from nave.cli.pressure import pressure, pressure_data
 from nave.config import HubConfig, SourceConfig
+from nave.core.depth import Depth
 from nave.core.errors import ConfigError
 from nave.core.protocols import Raw
 from nave.workers.flows import Hub
@@ -31,30 +37,67 @@ def _door_source(config: HubConfig, source: SourceConfig) -> DoorSource:
     token = getattr(source.options, "token", None)
     secret = token.get_secret_value().encode() if token is not None else None
     most = min(config.http.max_body, getattr(source.options, "max_body", config.http.max_body))
-    return DoorSource(source.name, source.entity, secret, most)
+    rate = source.limits.rate.per_second if source.limits.rate else None
+    return DoorSource(source.name, source.entity, secret or None, most, rate)
 
 
 @contextmanager
 def opened_doors(run: Run, config: HubConfig, listen: str | None = None) -> Iterator[str | None]:
     """Take in events while the block runs; gives the door's URL, or None where no source is pushed.
 
-    The door closes first, while its last requests can still be landed. A Stop with status 3 if the address is taken.
+    The door closes first, while its last requests can still be landed. A Stop with status 3 if the address is taken, and
+    with status 1 if other machines could send to a source that asks for no token.
     """
     sources = door_sources(config)
     if not sources:
         yield None
         return
     host, _, port = (listen or config.http.listen).rpartition(":")
-    group = GroupCommit(run.hub)
-    application = door(sources, _landing(group), _status(run.hub), ready=_ready(run.hub))
+    host = host.strip("[]")
+    _refuse_strangers(host, sources)
+    depth = run.hub.depth
+    depth.look()  # before the first request, so that it is judged by what the last run left
+    group = GroupCommit(run.hub, depth)
+    application = _application(run.hub, config, sources, group, depth)
     try:
-        with serving(application, host.strip("[]"), int(port)) as bound:
+        with serving(application, host, int(port), most=config.http.max_connections) as bound:
             run.serve_doors(group)
             yield f"http://{host}:{bound}"
     except ConfigError as error:
         if error.code == ADDRESS_IN_USE:
             raise Stop(exits.UNREACHED, error.code, field=None, **error.params) from error
         raise
+
+
+def _refuse_strangers(host: str, sources: Mapping[str, DoorSource]) -> None:
+    """Beyond this machine, the door opens only where every source asks for a token."""
+    open_ones = sorted(name for name, source in sources.items() if source.token is None)
+    if open_ones and not _is_loopback(host):
+        raise Stop(exits.PROBLEM, "NAVE-A020", host=host, sources=", ".join(open_ones[:10]))
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address; a name counts if all its addresses do."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return False
+    return bool(found) and all(ip_address(str(one[4][0]).partition("%")[0]).is_loopback for one in found)
+
+
+def _application(
+    hub: Hub, config: HubConfig, sources: Mapping[str, DoorSource], group: GroupCommit, depth: Depth
+) -> Starlette:
+    token = config.http.token.get_secret_value().encode() if config.http.token else None
+    return door(
+        sources,
+        _landing(group),
+        _status(hub, depth),
+        ready=_ready(hub),
+        admit=group.admit,
+        token=token or None,
+        waiting_bytes=config.http.max_waiting_size,
+    )
 
 
 def _landing(group: GroupCommit) -> Callable[[str, list[Raw], Mapping[str, Any]], Any]:
@@ -65,8 +108,16 @@ def _landing(group: GroupCommit) -> Callable[[str, list[Raw], Mapping[str, Any]]
     return land
 
 
-def _status(hub: Hub) -> Callable[[], Mapping[str, Any]]:
-    return lambda: {"hub": hub.name, **as_data(books(hub.store, hub.sources, hub.sinks))}
+def _status(hub: Hub, depth: Depth) -> Callable[[], Mapping[str, Any]]:
+    def status() -> Mapping[str, Any]:
+        found = books(hub.store, hub.sources, hub.sinks)
+        return {
+            "hub": hub.name,
+            **as_data(found),
+            **pressure_data(pressure(hub.store, hub.sources, hub.sinks, depth.bounds)),
+        }
+
+    return status
 
 
 def _ready(hub: Hub) -> Callable[[], Mapping[str, bool]]:

@@ -10,6 +10,7 @@ import click
 from nave.cli.books import Books, as_data, as_lines, books, known_sources
 from nave.cli.hubs import opened_store
 from nave.cli.page import Page
+from nave.cli.pressure import Pressure, bounds_of, pressure, pressure_data, pressure_lines
 from nave.cli.session import Session
 
 _PAUSE = 2.0
@@ -23,14 +24,19 @@ def status(session: Session, *, watch: bool) -> None:
             found = books(store, sources, config.sinks)
             if watch and session.human:
                 click.clear()
-            session.answer({"hub": config.name, **as_data(found)}, _lines(found, session.page), rows="sources")
+            load = pressure(store, config.sources, config.sinks, bounds_of(config))
+            data = {"hub": config.name, **as_data(found), **pressure_data(load)}
+            session.answer(data, _lines(found, load, session.page), rows="sources")
             if not watch:
                 return
             time.sleep(_PAUSE)
 
 
-def _lines(found: Books, page: Page) -> Iterator[str]:
+def _lines(found: Books, load: Pressure, page: Page) -> Iterator[str]:
     yield from as_lines(found, page)
+    if not found.untouched:
+        yield ""
+        yield from pressure_lines(load, page)
     if found.untouched:
         yield ""
         yield page.words("status.untouched")

@@ -16,12 +16,13 @@ from nave.config.problems import Problem, in_order, shown
 from nave.config.schema import HubFile
 from nave.config.shapes import EntityRules, HubConfig, Loaded, SystemConfig
 from nave.config.systems import Registry, read_system
-from nave.config.tables import Table, load_table
+from nave.config.tables import SUFFIXES, PolicyFile, Table, load_table, with_policy
 from nave.core import registry as core_registry
 from nave.core.entities import shipped
 
 HUB_FILE = "hub.yaml"
 _TEST = ".test"
+_YAML = ".yaml"
 
 
 def load(
@@ -90,7 +91,7 @@ class _Reading:
         self.drafts.append(draft)
         return draft
 
-    def _files(self, folder: str, suffix: str = ".yaml") -> Iterator[tuple[str, str]]:
+    def _files(self, folder: str, *suffixes: str) -> Iterator[tuple[str, str]]:
         """Name and path of every file in one of the hub's folders; what is there and not read is a warning."""
         base = self.root / folder
         for path in sorted(base.rglob("*") if base.is_dir() else ()):
@@ -99,10 +100,10 @@ class _Reading:
                 continue
             file = path.relative_to(self.root).as_posix()
             deep = folder != "mappings" and len(inner.parts) > 1
-            if deep or path.suffix != suffix:
-                self._ignored(file, folder, suffix)
+            if deep or path.suffix not in (suffixes or (_YAML,)):
+                self._ignored(file, folder, ", ".join(suffixes) or _YAML)
             else:
-                yield inner.as_posix().removesuffix(suffix), file
+                yield inner.as_posix().removesuffix(path.suffix), file
 
     def _ignored(self, file: str, folder: str, suffix: str) -> None:
         if not file.lower().endswith((".md", ".txt")):
@@ -110,10 +111,23 @@ class _Reading:
             self.problems.append(Problem(file, 1, 1, "NAVE-C031", "warning", params=params))
 
     def _tables(self) -> Iterator[tuple[str, Table]]:
-        for name, file in self._files("tables", ".csv"):
-            rows, problems = load_table(self.root, file)
-            self.problems += problems
-            yield name, rows
+        """Every table with its policy; a policy without a table, and a table in a second file, are not read."""
+        files = list(self._files("tables", *SUFFIXES, _YAML))
+        rules = {name: file for name, file in files if file.endswith(_YAML)}
+        seen: set[str] = set()
+        for name, file in files:
+            if file.endswith(SUFFIXES) and name not in seen:
+                seen.add(name)
+                rows, problems = load_table(self.root, file)
+                self.problems += problems
+                yield name, with_policy(rows, self._policy(name, rules[name]) if name in rules else None)
+            elif name not in {one for one, other in files if other.endswith(SUFFIXES)} or not file.endswith(_YAML):
+                self._ignored(file, "tables", ", ".join(SUFFIXES))
+
+    def _policy(self, name: str, file: str) -> PolicyFile | None:
+        draft = self._draft(file)
+        checks.check_name(draft, "table", name)
+        return draft.check(PolicyFile, draft.data) if draft.usable else None
 
     def _warn_of_tables(self, names: checks.Folder) -> None:
         for name in names.unused_tables():
@@ -164,6 +178,7 @@ class _Reading:
         found = None
         if hub is not None and hub.usable:
             hub.check_passwords()
+            hub.check_secrets(HubFile, hub.data, ())
             found = hub.check(HubFile, hub.data)
         return found or HubFile.model_construct(hub=self.root.name)
 

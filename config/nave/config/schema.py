@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, SecretStr, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from nave.core.units import Duration, Rate, Size
@@ -133,8 +133,11 @@ class HttpFile(FileModel):
     )
     max_body: Size = Field(default=16 * 2**20, description="Largest request that is read")
     max_waiting: int = Field(
-        default=10_000, ge=1, le=1_000_000, description="Events that may wait to be landed before senders are told 503"
+        default=10_000, ge=1, le=1_000_000, description="Requests that may wait to be landed before senders are told 503"
     )
+    max_waiting_size: Size = Field(default=32 * 2**20, ge=1, description="Bytes of all requests that are not yet answered")
+    max_connections: int = Field(default=1000, ge=1, le=100_000, description="Connections at once")
+    token: SecretStr | None = Field(default=None, description="What others than this machine must send to see /status")
 
 
 class RetentionFile(FileModel):
@@ -147,6 +150,13 @@ class LimitsFile(FileModel):
     """Bounds that protect the hub."""
 
     attempts: int = Field(default=12, ge=1, le=1000, description="Tries of one delivery before it is a dead letter")
+    journal: int = Field(
+        default=100_000,
+        ge=1,
+        le=100_000_000,
+        description="Records that may wait to be applied before nothing more is let in",
+    )
+    journal_size: Size = Field(default=2**30, ge=1, description="Bytes that may wait to be applied, as the store keeps them")
 
 
 class HubFile(FileModel):
@@ -171,6 +181,13 @@ class ConnectionFile(FileModel):
     type: str = Field(description="Name of an installed connector")
 
 
+class SourceLimitsFile(FileModel):
+    """How much one source may bring that is pushed."""
+
+    rate: Rate | None = Field(default=None, description="At most this many records in a time, on the average")
+    journal: int | None = Field(default=None, ge=1, description="Records of this source that may wait to be applied")
+
+
 class SourceFile(FileModel):
     """One stream of records in; the connector's own options stand beside these."""
 
@@ -180,6 +197,7 @@ class SourceFile(FileModel):
     every: Duration | None = Field(default=None, description="Read this often")
     schedule: Cron | None = Field(default=None, description="Read at these times (cron), in the system's time zone")
     batch: int = Field(default=1000, ge=1, le=1000, description="Records that land together")
+    limits: SourceLimitsFile = Field(default=SourceLimitsFile(), description="How much it may bring, where it is pushed")
     expect: Later = Field(default=None, description="Not available in this version")
 
 
@@ -187,7 +205,9 @@ class SinkLimitsFile(FileModel):
     """How much a target can take."""
 
     rate: Rate | None = Field(default=None, description="At most this many records in a time")
-    batch: int = Field(default=1000, ge=1, le=1000, description="Records in one write")
+    batch: int = Field(default=1000, ge=1, le=1000, description="Records in one write, and no more than a second's worth")
+    concurrency: int | None = Field(default=None, ge=1, le=256, description="Calls at the same time, where there are calls")
+    timeout: Duration | None = Field(default=None, description="How long one call may take, where there are calls")
 
 
 class SinkFile(FileModel):

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from nave.config.document import Document
 from nave.config.problems import Problem
-from nave.config.schema import HttpFile, LimitsFile, RetentionFile, SinkLimitsFile
+from nave.config.schema import HttpFile, LimitsFile, RetentionFile, SinkLimitsFile, SourceLimitsFile
 from nave.core.entities import EntityType
 from nave.core.protocols import ConnectorSpec, Setting
 
@@ -43,6 +43,7 @@ class SourceConfig:
     schedule: str | None
     batch: int
     options: BaseModel | None = field(repr=False)
+    limits: SourceLimitsFile = field(default_factory=SourceLimitsFile)
 
 
 @dataclass(frozen=True)

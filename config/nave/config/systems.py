@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -11,7 +12,7 @@ from pydantic import BaseModel
 
 from nave.config.draft import Draft
 from nave.config.problems import shown
-from nave.config.schema import ConnectionFile, FileModel, SinkFile, SourceFile, SystemFile
+from nave.config.schema import ConnectionFile, FileModel, SinkFile, SinkLimitsFile, SourceFile, SystemFile
 from nave.config.shapes import ConnectionConfig, SinkConfig, SourceConfig, SystemConfig
 from nave.core.errors import NaveError
 from nave.core.protocols import ConnectorSpec
@@ -35,6 +36,7 @@ class _Direction:
     options: Callable[[ConnectorSpec], type[BaseModel] | None]
 
 
+_KEPT_BY_CONNECTORS = ("concurrency", "timeout")
 SOURCES = _Direction("sources", SourceFile, "from", lambda s: s.source or s.pushed, lambda s: s.source_options)
 SINKS = _Direction("sinks", SinkFile, "to", lambda s: s.sink, lambda s: s.sink_options)
 
@@ -118,6 +120,11 @@ def _split(
     return own, {key: value for key, value in data.items() if key not in shared or key in wanted}
 
 
+def _updated(options: BaseModel, wanted: Mapping[str, Any]) -> BaseModel:
+    known = {key: value for key, value in wanted.items() if key in type(options).model_fields}
+    return options.model_copy(update=known) if known else options
+
+
 @dataclass(frozen=True)
 class _Parts:
     """Reads the sources and sinks of one system."""
@@ -132,6 +139,7 @@ class _Parts:
             return None
         full = f"{self.system}.{name}"
         self._check_times(name, data, connection.spec)
+        self._check_limits(name, common, connection.spec)
         return full, SourceConfig(
             full,
             self.system,
@@ -142,6 +150,7 @@ class _Parts:
             common.schedule,
             common.batch,
             options,
+            common.limits,
         )
 
     def sink(self, name: str, data: dict[str, Any]) -> tuple[str, SinkConfig] | None:
@@ -149,9 +158,26 @@ class _Parts:
         if not isinstance(common, SinkFile) or connection is None or options is None:
             return None
         full = f"{self.system}.{name}"
-        return full, SinkConfig(
-            full, self.system, common.entity, connection, common.mapping, common.when, common.limits, options
-        )
+        limits = self._within_rate(common.limits)
+        connection, options = self._limited(name, limits, connection, options)
+        return full, SinkConfig(full, self.system, common.entity, connection, common.mapping, common.when, limits, options)
+
+    def _within_rate(self, limits: SinkLimitsFile) -> SinkLimitsFile:
+        """A write holds a second's worth at most, or one record: a target that takes 20/s never gets 1,000 at once."""
+        if limits.rate is None:
+            return limits
+        return limits.model_copy(update={"batch": max(1, min(limits.batch, math.ceil(limits.rate.per_second)))})
+
+    def _limited(
+        self, name: str, limits: SinkLimitsFile, connection: ConnectionConfig, options: BaseModel
+    ) -> tuple[ConnectionConfig, BaseModel]:
+        """The limits that the connector keeps, put where it looks; one that it cannot keep is an error."""
+        wanted = {key: value for key in _KEPT_BY_CONNECTORS if (value := getattr(limits, key)) is not None}
+        for key in wanted:
+            if not any(key in type(model).model_fields for model in (connection.options, options)):
+                path = ("sinks", name, "limits", key)
+                self.draft.report("NAVE-C074", path, key=True, key_name=key, type=connection.type)
+        return replace(connection, options=_updated(connection.options, wanted)), _updated(options, wanted)
 
     def _read(
         self, direction: _Direction, name: str, data: dict[str, Any]
@@ -180,6 +206,10 @@ class _Parts:
             code = {"sources": "NAVE-C057", "sinks": "NAVE-C069"}[direction.section]
             self.draft.report(code, (*path, direction.connection), name=shown(connection.type))
         return able
+
+    def _check_limits(self, name: str, source: SourceFile, spec: ConnectorSpec) -> None:
+        for key in sorted(source.limits.model_fields_set) if not spec.pushed else ():
+            self.draft.report("NAVE-C075", ("sources", name, "limits", key), key=True, key_name=key)
 
     def _check_times(self, name: str, data: dict[str, Any], spec: ConnectorSpec) -> None:
         path = ("sources", name)

@@ -1,31 +1,90 @@
-"""Reads the value tables (数据对照) of a hub folder: CSV with a header row, in UTF-8 or GB18030."""
+"""Reads the value tables (数据对照) of a hub folder: CSV (UTF-8 or GB18030) or XLSX with a header row; and policies."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections import Counter
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
+from typing import Any, Literal
 
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from nave import formats
 from nave.config.composer import read
 from nave.config.problems import Problem, shown
+from nave.core.errors import NaveError
+from nave.core.protocols import Refused
 
 MAX_BYTES = 16 * 1024 * 1024
 _MAX_PROBLEMS = 20
 _ENCODINGS = ("utf-8-sig", "gb18030")
 
-Table = list[dict[str, str]]
+SUFFIXES = (".csv", ".xlsx")
+
+
+class Table(list[dict[str, str]]):
+    """The rows of a table as text, by column; and what is to become of codes that are not in it, where the table says."""
+
+    unknown: str | None = None
+    default: str | None = None
+
+
+class PolicyFile(BaseModel):
+    """What stands beside a table, `tables/NAME.yaml`: what becomes of a code that is not in it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, title="Table policy")
+
+    table: str = Field(description="The table's name")
+    unknown: Literal["refuse", "default", "pass"] = Field(description="The record, the default, or the code itself")
+    default: str | None = Field(default=None, description="What a code that is not in the table becomes")
+
+    @model_validator(mode="after")
+    def _default_fits(self) -> PolicyFile:
+        if (self.unknown == "default") != (self.default is not None):
+            raise ValueError("`default` is needed with `unknown: default`, and has no effect without it")
+        return self
+
+
+def with_policy(table: Table, policy: PolicyFile | None) -> Table:
+    """The table with the policy that stands beside it."""
+    if policy is not None:
+        table.unknown, table.default = policy.unknown, policy.default
+    return table
 
 
 def load_table(folder: Path, file: str) -> tuple[Table, list[Problem]]:
     """All rows as text, by column; rows that do not fit their header are problems and left out."""
     content = read(folder, file, MAX_BYTES)
     if isinstance(content, Problem):
-        return [], [content]
+        return Table(), [content]
+    if file.endswith(".xlsx"):
+        return _sheet(file, content)
     text = _decoded(content)
     if text is None:
-        return [], [Problem(file, 1, 1, "NAVE-C004", params={"offset": 0})]
+        return Table(), [Problem(file, 1, 1, "NAVE-C004", params={"offset": 0})]
     return _parsed(file, text)
+
+
+def _sheet(file: str, content: bytes) -> tuple[Table, list[Problem]]:
+    """The first sheet of a workbook; a number is the text of its digits, a date its ISO text."""
+    rows = Table()
+    try:
+        for row in formats.read(io.BytesIO(content), formats.XlsxFormat()):
+            if isinstance(row.value, Refused):
+                raise row.value.error
+            rows.append({name: _text(value) for name, value in row.value.items()})
+    except NaveError as error:
+        return Table(), [Problem(file, 1, 1, error.code, params=error.params)]
+    return rows, []
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, date):
+        return value.isoformat()[:10]
+    return "" if value is None else format(value, "f") if isinstance(value, Decimal) else str(value)
 
 
 def _decoded(content: bytes) -> str | None:
@@ -40,7 +99,7 @@ def _decoded(content: bytes) -> str | None:
 def _parsed(file: str, text: str) -> tuple[Table, list[Problem]]:
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     lines = text.splitlines()
-    rows: Table = []
+    rows = Table()
     problems: list[Problem] = []
     begin = 1
     try:

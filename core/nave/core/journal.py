@@ -226,15 +226,19 @@ class _Row(NamedTuple):
 
 
 _MOST_BATCHES = 64
+_PENDING: sa.ColumnElement[int] = sa.literal_column(str(int(t.Journal.PENDING)))
+"""Written into the statement: the index of what is pending is not used for a value that comes as a parameter."""
 
 
 def _waiting() -> sa.Select[Any]:
     """Locked on databases that know row locks; SQLite leaves the words out."""
-    pending = sa.select(*_ENTRY).select_from(_with_body).where(t.journal.c.state == t.Journal.PENDING)
+    pending = sa.select(*_ENTRY).select_from(_with_body).where(t.journal.c.state == _PENDING)
     return pending.order_by(t.journal.c.id).with_for_update(skip_locked=True, of=t.journal)
 
 
-_FIRST = Query(lambda among: _waiting().where(among(t.journal.c.source, "sources")).limit(1))
+_ANY_SOURCE: sa.ColumnElement[str] = sa.literal_column("journal.source || ''", sa.String())
+"""Not the bare column: its index would lead through everything that was ever done."""
+_FIRST = Query(lambda among: _waiting().where(among(_ANY_SOURCE, "sources")).limit(1))
 _MORE = Query(
     lambda _: (
         _waiting()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -66,7 +67,10 @@ def push_events(folder: Path, url: str, *, batch: int = 100, seconds: float = 30
 
 def _push(connection: http.client.HTTPConnection, source: str, events: Sequence[Event]) -> int:
     body = json.dumps(events, ensure_ascii=False).encode()
-    connection.request("POST", f"/events/{source}", body, {"Content-Type": "application/cloudevents-batch+json"})
+    headers = {"Content-Type": "application/cloudevents-batch+json"}
+    if token := os.environ.get("CRM_PUSH_TOKEN"):
+        headers["Authorization"] = f"Bearer {token}"
+    connection.request("POST", f"/events/{source}", body, headers)
     answer = connection.getresponse()
     text = answer.read().decode(errors="replace")
     if answer.status != 202:
