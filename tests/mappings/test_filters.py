@@ -117,6 +117,7 @@ def test_decimal_refuses_what_is_no_number_at_all(value: Any) -> None:
     assert error(result("A | decimal(2)", {"A": value})) == ("NAVE-M103", "x")
 
 
+@settings(deadline=None)
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=6, min_value=-(10**20), max_value=10**20))
 def test_any_plain_number_survives_the_way_through_text(number: Decimal) -> None:
     assert result("A | decimal | text", {"A": format(number, "f")}) == format(number, "f")
@@ -241,6 +242,7 @@ def test_datetime_refuses_other_texts(text: str) -> None:
     assert error(result("A | datetime", {"A": text})) == ("NAVE-M103", "x")
 
 
+@settings(deadline=None)
 @given(st.datetimes(min_value=FIRST, max_value=LAST))
 def test_a_moment_survives_the_way_through_text(moment: datetime) -> None:
     aware = moment.replace(tzinfo=SHANGHAI)

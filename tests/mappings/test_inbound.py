@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nave.core.entities import shipped
@@ -120,6 +120,7 @@ def test_a_record_without_a_usable_key_is_refused(key: Any, record: dict[str, An
     assert error(one({"name": {"const": "n"}}, record, key=key)) == (code, "key")
 
 
+@settings(deadline=None)
 @given(st.lists(st.datetimes(), min_size=2))
 def test_versions_sort_as_their_moments_do(moments: list[datetime]) -> None:
     offsets = [moment.replace(tzinfo=UTC) for moment in moments]
@@ -132,6 +133,7 @@ def test_versions_sort_as_their_moments_do(moments: list[datetime]) -> None:
     )
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(min_value=0, max_value=10**20 - 1), min_size=2))
 def test_versions_sort_as_their_counters_do(counters: list[int]) -> None:
     mapping = inbound({"name": {"const": "n"}}, version="V")

@@ -49,6 +49,31 @@ FILTERS = [
     "money('CNY')",
     "percent",
     "epoch",
+    "pinyin",
+    "pinyin_initials",
+    "rmb_words",
+    "region",
+    "region_name",
+    "unit",
+    "gs1('01')",
+    "e164",
+    "lookup('hr')",
+    "find('([0-9]+)')",
+    "matches('.*x')",
+    "replace_all('x*', 'y')",
+    "pluck('A')",
+    "where('A', 'x', 1)",
+    "unique",
+    "compact",
+    "flat",
+    "sort",
+    "sum",
+    "min",
+    "max",
+    "tree('A', 'B', 'C')",
+    "walk('C')",
+    "group('A')",
+    "gather(B, 'A', 'A')",
 ]
 BINARY = ["+", "-", "*", "/", "//", "%", "~", "==", "!=", "<", "<=", ">", ">=", "in", "not in", "and", "or"]
 TESTS = ["none", "empty", "number", "text", "list", "not none", "not empty"]
@@ -110,6 +135,42 @@ def test_compiled_and_interpreted_agree(expression: str, record: dict[str, Any])
 
 
 @settings(max_examples=300, deadline=None)
+@given(EXPRESSIONS, RECORDS)
+def test_whatever_goes_wrong_is_explained(expression: str, record: dict[str, Any]) -> None:
+    given = result({"from": expression, "when": "A is defined or B is none"}, record)
+
+    assert not isinstance(given, NaveError) or (given.code != "NAVE-M100" and given.field and given.text("zh"))
+
+
+PATTERNS = st.lists(
+    st.sampled_from(
+        [*"ab.()[]{}*+?|^$-\\", "[a-z]", "(a+)+", "(?=a)", "(?P<n>", "{1000}", "{2,}", "\\1", "\\pL", "(?i)", "客"]
+    ),
+    max_size=12,
+).map("".join)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    PATTERNS,
+    st.sampled_from(["find", "matches", "replace_all"]),
+    st.sampled_from(["a" * 50_000, "ab客" * 9_000, "", "\ud800"]),
+)
+def test_any_regular_expression_is_refused_or_ends(pattern: str, name: str, text: str) -> None:
+    quoted = pattern.replace("\\", "\\\\")
+    new = ", 'yy'" if name == "replace_all" else ""
+    given: Any = None
+    refused: set[str] = set()
+    try:
+        given = result(f'A | {name}("{quoted}"{new})', {"A": text})
+    except MappingProblems as found:
+        refused = {problem.error.code for problem in found.problems}
+
+    assert refused <= {"NAVE-M013", "NAVE-M026"}
+    assert not isinstance(given, NaveError) or given.code in ("NAVE-M103", "NAVE-M114")
+
+
+@settings(max_examples=300, deadline=None)
 @given(st.one_of(st.text(max_size=60), st.text(alphabet="AB'\"|()[]{}.,~+-*/%=<>! 01_\n#:", max_size=60)))
 def test_any_text_compiles_or_has_problems(text: str) -> None:
     try:
@@ -140,6 +201,11 @@ _YAML = st.recursive(
                     "key",
                     "system",
                     "python",
+                    "xslt",
+                    "xml",
+                    "namespaces",
+                    "unknown",
+                    "at",
                     "name",
                     "code",
                 ]

@@ -35,7 +35,7 @@ ESCAPES = [
     "A | safe",
     "A | tojson",
     "A | list",
-    "A | sort",
+    "A | sort(attribute='a')",
     "A | groupby('a')",
     "A | xmlattr",
     "A | pprint",

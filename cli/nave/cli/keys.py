@@ -11,6 +11,7 @@ from nave.core.entities import FieldSpec, defined
 from nave.core.errors import NaveError
 from nave.core.journal import raw_record
 from nave.mappings import Inbound, MappingSpec, ValueTable, compile_inbound
+from nave.workers.build import spec_of
 
 
 @dataclass
@@ -35,12 +36,14 @@ class KeyReader:
 
     def _key_of(self, flow: str) -> Inbound | None:
         source = self.config.sources.get(flow)
-        document = self.config.mappings.get(source.mapping) if source else None
-        if source is None or document is None:
+        if source is None:
             return None
         try:
+            spec = spec_of(self.config, source.mapping)
+            if spec is None:
+                return None
             return compile_inbound(
-                _key_alone(MappingSpec.model_validate(document.data)),
+                _key_alone(spec),
                 defined(source.entity, {}, {"name": FieldSpec("text")}),
                 system=source.system,
                 time_zone=self.config.systems[source.system].time_zone,
@@ -53,7 +56,7 @@ class KeyReader:
 
 def _key_alone(spec: MappingSpec) -> MappingSpec:
     """The mapping without all that could fail besides the key."""
-    nothing: dict[str, Any] = {"drop": [], "version": None, "changed_at": None, "python": None}
+    nothing: dict[str, Any] = {"drop": [], "version": None, "changed_at": None, "python": None, "xslt": None}
     return spec.model_copy(update={**nothing, "fields": {"name": {"const": "-"}}})
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from nave.mappings.cases import CaseResult, Difference, run_case, untested
+from nave.mappings.extending import extended
 from nave.mappings.filters import Example, Filter, filters
+from nave.mappings.guessing import Guess, guess
 from nave.mappings.mapping import (
     Inbound,
     OutboundMapping,
@@ -13,8 +15,10 @@ from nave.mappings.mapping import (
 )
 from nave.mappings.problems import MappingProblem, MappingProblems
 from nave.mappings.runtime import Mapped
+from nave.mappings.shipping import shipped_names, shipped_tests, shipped_text
 from nave.mappings.spec import ExpectedError, MappingSpec, TestCase, TestFile
 from nave.mappings.tables import ValueTable
+from nave.mappings.ways import Way, values_at, ways_of
 
 __all__ = [
     "CaseResult",
@@ -22,6 +26,7 @@ __all__ = [
     "Example",
     "ExpectedError",
     "Filter",
+    "Guess",
     "Inbound",
     "Mapped",
     "MappingProblem",
@@ -31,10 +36,18 @@ __all__ = [
     "TestCase",
     "TestFile",
     "ValueTable",
+    "Way",
     "compile_condition",
     "compile_inbound",
     "compile_outbound",
+    "extended",
     "filters",
+    "guess",
     "run_case",
+    "shipped_names",
+    "shipped_tests",
+    "shipped_text",
     "untested",
+    "values_at",
+    "ways_of",
 ]

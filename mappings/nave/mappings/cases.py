@@ -84,13 +84,24 @@ def _top(name: str) -> str:
 def _outcome(
     mapping: Inbound | OutboundMapping, entity: EntityType, given: Mapping[str, Any], *, whole: bool
 ) -> tuple[dict[str, Any] | NaveError, str | None]:
+    record = given_record(mapping, entity, given, whole=whole)
     if isinstance(mapping, OutboundMapping):
-        return mapping.run([_typed(plain(given), shape_of(entity.model))])[0], None
-    record = _raw(plain(given))
-    mapped = mapping.run([record if whole else _completed(record, mapping.used)])[0]
+        return mapping.run([record])[0], None
+    mapped = mapping.run([record])[0]
     if isinstance(mapped, NaveError):
         return mapped, None
     return entity.validate([mapped.values])[0], mapped.key
+
+
+def given_record(
+    mapping: Inbound | OutboundMapping, entity: EntityType, given: Mapping[str, Any], *, whole: bool = False
+) -> dict[str, Any]:
+    """What a case gives, as the mapping meets it: on the way in as a source would bring it, with null for fields that
+    are read and not given (unless it is `whole`), on the way out with the types of the entity."""
+    if isinstance(mapping, OutboundMapping):
+        return dict(_typed(plain(given), shape_of(entity.model)))
+    record: dict[str, Any] = _raw(plain(given))
+    return record if whole else dict(_completed(record, mapping.used))
 
 
 def _completed(record: Any, used: Iterable[Steps]) -> Any:

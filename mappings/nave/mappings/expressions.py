@@ -157,6 +157,8 @@ class Expressions:
             return self._default(node, inner, scope, used, soft)
         if row.name == "optional":
             return inner
+        if row.name == "gather":
+            return self._gathered(row, node, inner, scope, used)
         code = self._applied(row, inner, self._function(row, node))
         return Code(self._charged(code.tree, scope), code.gives) if row.grows else code
 
@@ -173,6 +175,16 @@ class Expressions:
             ],
         )
         return Code(ast.IfExp(there, again, other.tree), inner.gives if inner.gives == other.gives else "same")
+
+    def _gathered(self, row: Filter, node: nodes.Filter, inner: Code, scope: Scope, used: Used) -> Code:
+        """The one filter with a second list, which is an expression of its own."""
+        if not node.args:
+            raise ExpressionError("NAVE-M013", node.lineno, name=row.name, usage=row.usage)
+        other = self.compile(node.args[0], scope, used).tree
+        rest = nodes.Filter(node.node, node.name, node.args[1:], node.kwargs, None, None, lineno=node.lineno)
+        function = self.names.hold(self._function(row, rest), "f")
+        first, again = self.once(inner.tree)
+        return Code(ast.IfExp(absent(first), ast.Constant(None), ast.Call(function, [again, other], [])), row.gives)
 
     def _function(self, row: Filter, node: nodes.Filter) -> Callable[[Any], Any]:
         """The filter with its arguments settled once, for all records."""

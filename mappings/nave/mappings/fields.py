@@ -3,46 +3,33 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, Protocol
 
 from jinja2 import nodes
 
 from nave.core.errors import ConfigError, NaveError
 from nave.mappings import forms
 from nave.mappings.expressions import Code, Expressions, may_be, surely
-from nave.mappings.filters import Apply
+from nave.mappings.fillers import FILLERS
 from nave.mappings.lineage import LIST, Steps
 from nave.mappings.problems import ExpressionError, MappingProblem, YamlPath, near, shown
 from nave.mappings.runtime import Place, failed, reference_to
-from nave.mappings.scopes import Scope, Used, path_of, pieces, shape_at
-from nave.mappings.shapes import ANY, Shape, form_of
+from nave.mappings.scopes import Scope, Used, behind_filters, chosen_by, path_of, pieces, shape_at
+from nave.mappings.shapes import ANY, Shape, fitting, form_of
 from nave.mappings.syntax import parse
+from nave.mappings.targets import Filled, Target, appended, below, is_not_empty, is_there, raised
 from nave.mappings.trees import assign, both, caught, load, store
 
-Tables = Callable[[str, Any, "str | None"], Apply]
-"""(table, default, what becomes of unknown codes) -> the look-up; ConfigError for an unknown table."""
 
+class Tables(Protocol):
+    """Finds value tables; ConfigError for one that is not there, or is asked for in a way that it cannot answer."""
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One place to fill."""
-
-    name: str
-    """`contacts[].name`."""
-    shape: Shape
-    handler: Callable[[ast.expr], list[ast.stmt]]
-    """What to do with the error of this place: note it and go on, or raise it to the place around."""
-
-
-class Filled(NamedTuple):
-    """Statements that fill a place, the variable that then holds the value, and whether that can be absent."""
-
-    body: list[ast.stmt]
-    value: ast.expr
-    gives: str
-    always: bool = False
+    def __call__(
+        self, name: str, default: Any, unknown: str | None, *, dated: bool = False
+    ) -> tuple[Callable[..., Any], Iterable[str]]:
+        """The look-up, of a code, or of a code and a day where `dated`; and all answers that it can give."""
 
 
 class Fields:
@@ -55,6 +42,7 @@ class Fields:
         *,
         tables: Tables,
         functions: Callable[[str], Callable[[Any], Any]],
+        stylesheets: Callable[[str], Callable[[Any], Any]],
         system: str,
         keep: str = "",
     ) -> None:
@@ -63,6 +51,7 @@ class Fields:
         self.problems = problems
         self.tables = tables
         self.functions = functions
+        self.stylesheets = stylesheets
         self.system = system
         self.keep = keep
         """On the way out: `omit` or `null` for None; on the way in, both None and empty text are left out."""
@@ -116,13 +105,18 @@ class Fields:
         self._check_kind(form.at, tree, target.shape)
         used = Used()
         code = self.expression(form, scope, used) if tree else Code(ast.Constant(None))
-        return self._leaf(self._as_reference(code, target.shape, self.system), target, scope, used)
+        return self.leaf(self._as_reference(code, target.shape, self.system), target, scope, used)
 
     def constant(self, form: forms.Constant, target: Target, scope: Scope) -> Filled:
         """The same value for every record; lists and objects are made anew each time."""
         kinds: dict[type, tuple[str, ...]] = {dict: ("object", "ref", "any"), list: ("list", "any")}
         if target.shape.kind not in kinds.get(type(form.value), ("scalar", "ref", "any")):
-            self._wrong_shape(form.at, target.shape, form.value)
+            self.wrong_shape(form.at, target.shape, form.value)
+        elif target.shape.kind == "ref" and not _names_a_record(form.value):
+            self.wrong_shape(form.at, target.shape, form.value)
+            return Filled([], ast.Constant(None), "value")
+        else:
+            self._check_values(form.at, target, [form.value], "")
         code = Code(self._rebuilt(form.value), "value")
         code = self._as_reference(code, target.shape, self.system)
         return Filled([], code.tree, code.gives, always=form.value is not None)
@@ -141,34 +135,37 @@ class Fields:
         if not form.table:
             self._check_kind(form.expression.at, tree, target.shape)
         elif target.shape.kind in ("object", "list"):
-            self._wrong_shape(form.at, target.shape, f"table: {form.table}")
+            self.wrong_shape(form.at, target.shape, f"table: {form.table}")
         soft = form.default is not None
         code = self.expression(form.expression, scope, used, soft=soft) if tree else Code(ast.Constant(None))
-        code = self._converted(form, code)
-        return self._leaf(self._as_reference(code, target.shape, self.system), target, scope, used)
+        day = self.expression(form.at_day, scope, used) if form.at_day else None
+        code = self._converted(form, code, day, target)
+        return self.leaf(self._as_reference(code, target.shape, self.system), target, scope, used)
 
-    def _converted(self, form: forms.From, code: Code) -> Code:
+    def _converted(self, form: forms.From, code: Code, day: Code | None, target: Target) -> Code:
         if not form.table:
             if form.default is None:
                 return code
             first, again = self.expressions.once(code.tree)
-            filled = both(_is_there(first), _is_not_empty(again))
+            filled = both(is_there(first), is_not_empty(again))
             return Code(ast.IfExp(filled, again, self._rebuilt(form.default)), "same")
         try:
-            look_up = self.tables(form.table, form.default, form.unknown)
+            look_up, answers = self.tables(form.table, form.default, form.unknown, dated=day is not None)
+            self._check_values((*form.at, "table"), target, answers, form.table)
         except ConfigError as error:
             self.problem((*form.at, "table"), error)
             return code
-        return Code(ast.Call(self.names.hold(look_up, "f"), [code.tree], []), "same")
+        arguments = [code.tree] if day is None else [code.tree, day.tree]
+        return Code(ast.Call(self.names.hold(look_up, "f"), arguments, []), "same")
 
     def reference(self, form: forms.Reference, target: Target, scope: Scope) -> Filled:
         """A key, perhaps of several parts, and the system that knows it."""
         if target.shape.kind not in ("ref", "any"):
-            self._wrong_shape(form.at, target.shape, "{key: ...}")
+            self.wrong_shape(form.at, target.shape, "{key: ...}")
         used = Used()
         keys = [self.expression(key, scope, used).tree for key in form.keys]
         make = self.names.hold(reference_to(form.system or self.system), "f")
-        return self._leaf(Code(ast.Call(make, keys, []), "object"), target, scope, used)
+        return self.leaf(Code(ast.Call(make, keys, []), "object"), target, scope, used)
 
     def python(self, form: forms.Python, target: Target, scope: Scope) -> Filled:
         """A function of the hub's own, called with the record or item."""
@@ -179,7 +176,7 @@ class Fields:
             self.problem(form.at, error)
             return Filled([], ast.Constant(None), "same")
         call = ast.Call(self.names.hold(function, "f"), [load(scope.variable)], [])
-        return self._leaf(self._as_reference(Code(call), target.shape, self.system), target, scope, used)
+        return self.leaf(self._as_reference(Code(call), target.shape, self.system), target, scope, used)
 
     def object(self, form: forms.Object, target: Target, scope: Scope) -> Filled:
         """An object; one without any value, or a measure without its number, is absent."""
@@ -195,12 +192,12 @@ class Fields:
     def members(self, form: forms.Object, target: Target, scope: Scope) -> Filled:
         """An object with whatever members have a value."""
         if target.shape.kind not in ("object", "any"):
-            self._wrong_shape(form.at, target.shape, "{...}")
+            self.wrong_shape(form.at, target.shape, "{...}")
         name = self.names.fresh("d")
         body = [assign(name, ast.Dict([], []))]
         for member, inner in self._known(form, target):
             shape = target.shape.fields.get(member, ANY)
-            filled = self.fill(inner, replace(target, name=_below(target.name, member), shape=shape), scope)
+            filled = self.fill(inner, replace(target, name=below(target.name, member), shape=shape), scope)
             body += [*filled.body, *self._stored(filled, store(name, member, filled.value))]
         return Filled(body, load(name), "object", always=True)
 
@@ -212,30 +209,30 @@ class Fields:
         names = [name for name, _inner in form.fields]
         for name, inner in form.fields:
             if name not in shape.fields:
-                said = {"name": shown(_below(target.name, name)), "near": near(name, shape.fields)}
+                said = {"name": shown(below(target.name, name)), "near": near(name, shape.fields)}
                 self.problem(inner.at, ConfigError("NAVE-M007", **said))
         lacking = sorted(shape.required - set(names))
         if lacking:
-            said = {"names": ", ".join(_below(target.name, name) for name in lacking)}
+            said = {"names": ", ".join(below(target.name, name) for name in lacking)}
             self.problem(form.at, ConfigError("NAVE-M008", **said))
         return [(name, inner) for name, inner in form.fields if name in shape.fields]
 
     def listed(self, form: forms.Listed, target: Target, scope: Scope) -> Filled:
         """A list of as many items as are written."""
         if target.shape.kind not in ("list", "any"):
-            self._wrong_shape(form.at, target.shape, "[...]")
+            self.wrong_shape(form.at, target.shape, "[...]")
         name = self.names.fresh("l")
         body = [assign(name, ast.List([], ast.Load()))]
         inner = replace(target, name=f"{target.name}{LIST}", shape=target.shape.item or ANY)
         for entry in form.items:
             filled = self.fill(entry, inner, scope)
-            body += [*filled.body, *self._stored(filled, _append(name, filled.value))]
+            body += [*filled.body, *self._stored(filled, appended(name, filled.value))]
         return Filled(body, load(name), "list", always=True)
 
     def each(self, form: forms.Each, target: Target, scope: Scope) -> Filled:
         """A loop over the items of a list, or over the one that came alone."""
         if target.shape.kind not in ("list", "any"):
-            self._wrong_shape(form.at, target.shape, "{each: ...}")
+            self.wrong_shape(form.at, target.shape, "{each: ...}")
         self.loops = True
         used = Used()
         tree = self.parsed(form.items)
@@ -252,7 +249,7 @@ class Fields:
         return Filled([assign(name, ast.List([], ast.Load())), head, whole], load(name), "list", always=True)
 
     def _loop_body(self, form: forms.Each, target: Target, scope: Scope, name: str) -> list[ast.stmt]:
-        item_target = replace(target, name=f"{target.name}{LIST}", handler=_raise)
+        item_target = replace(target, name=f"{target.name}{LIST}", handler=raised)
         body: list[ast.stmt] = []
         if form.when:
             used = Used()
@@ -264,25 +261,27 @@ class Fields:
             filled = self.members(form.form, item_target, scope)
         else:
             filled = self.fill(form.form, item_target, scope)
-        return [*body, *filled.body, *self._stored(filled, _append(name, filled.value), omit=True)]
+        return [*body, *filled.body, *self._stored(filled, appended(name, filled.value), omit=True)]
 
     def _inner_scope(self, tree: nodes.Expr | None, scope: Scope, used: Used) -> Scope:
         """The scope of the items; a list that is walked is not thereby read."""
         path, shape = None, ANY
         try:
-            path = path_of(tree, scope) if tree else None
+            path = path_of(behind_filters(tree), scope) if tree else None
         except ExpressionError:
             path = None
         if path:
             shape = shape_at(path).item or ANY
             used.reads.discard(path.source)
             used.touched.add(path.source)
+            used.reads.update((*path.source, LIST, name) for name in chosen_by(tree))
         prefix = (path.source if path else next(iter(sorted(used.reads)), ())) + (LIST,)
         return Scope(self.names.fresh("item"), self.names.fresh("n"), scope, prefix, shape, scope.known, scope.budget)
 
     # --- pieces --------------------------------------------------------------------------------------------------
 
-    def _leaf(self, code: Code, target: Target, scope: Scope, used: Used) -> Filled:
+    def leaf(self, code: Code, target: Target, scope: Scope, used: Used) -> Filled:
+        """One value, computed in place."""
         name = self.names.fresh("v")
         body = self.guarded([assign(name, code.tree)], target, scope, used)
         return Filled([body], load(name), code.gives)
@@ -297,10 +296,10 @@ class Fields:
         if filled.always or (self.keep == "null" and not omit):
             return [keep]
         if self.keep or filled.gives in ("value", "object", "list"):
-            return [ast.If(_is_there(filled.value), [keep], [])]
+            return [ast.If(is_there(filled.value), [keep], [])]
         if filled.gives == "text":
             return [ast.If(filled.value, [keep], [])]
-        return [ast.If(both(_is_there(filled.value), _is_not_empty(filled.value)), [keep], [])]
+        return [ast.If(both(is_there(filled.value), is_not_empty(filled.value)), [keep], [])]
 
     def _check_kind(self, at: YamlPath, tree: nodes.Expr | None, shape: Shape) -> None:
         """Refuse an expression that can never give what its place holds."""
@@ -308,34 +307,28 @@ class Fields:
             return
         container = shape.kind in ("object", "list")
         if not (may_be(tree, (shape.kind,)) if container else not surely(tree)):
-            self._wrong_shape(at, shape, "EXPRESSION")
+            self.wrong_shape(at, shape, "EXPRESSION")
 
-    def _wrong_shape(self, at: YamlPath, shape: Shape, given: Any) -> None:
+    def _check_values(self, at: YamlPath, target: Target, values: Iterable[Any], table: str) -> None:
+        """Constants, and what a value table gives, must be what the place holds; one that is not is told."""
+        fits = fitting(target.shape)
+        wrong = next((value for value in values if value is not None and not fits(value)), None)
+        if wrong is None:
+            return
+        code = "NAVE-M031" if table else "NAVE-M032"
+        self.problem(at, ConfigError(code, value=shown(wrong), name=target.name, table=table))
+
+    def wrong_shape(self, at: YamlPath, shape: Shape, given: Any) -> None:
+        """Note a form that cannot fill such a place."""
         name = ".".join(str(step) for step in at[1:])
         self.problem(at, ConfigError("NAVE-M006", name=name, given=shown(given), expected=form_of(shape)))
 
 
-def _below(name: str, member: str) -> str:
-    return f"{name}.{member}" if name else member
+def _names_a_record(value: Any) -> bool:
+    return isinstance(value, str) or (isinstance(value, dict) and value.keys() == {"system", "key"})
 
 
-def _is_there(value: ast.expr) -> ast.expr:
-    return ast.Compare(value, [ast.IsNot()], [ast.Constant(None)])
-
-
-def _is_not_empty(value: ast.expr) -> ast.expr:
-    return ast.Compare(value, [ast.NotEq()], [ast.Constant("")])
-
-
-def _append(name: str, value: ast.expr) -> ast.stmt:
-    return ast.Expr(ast.Call(ast.Attribute(load(name), "append", ast.Load()), [value], []))
-
-
-def _raise(error: ast.expr) -> list[ast.stmt]:
-    return [ast.Raise(error, None)]
-
-
-_FILLERS: dict[type, Callable[[Fields, Any, Target, Scope], Filled]] = {
+_FILLERS: Mapping[type, Callable[[Fields, Any, Target, Scope], Filled]] = {
     forms.Expression: Fields.value,
     forms.Constant: Fields.constant,
     forms.From: Fields.source,
@@ -344,4 +337,5 @@ _FILLERS: dict[type, Callable[[Fields, Any, Target, Scope], Filled]] = {
     forms.Object: Fields.object,
     forms.Listed: Fields.listed,
     forms.Each: Fields.each,
+    **FILLERS,
 }

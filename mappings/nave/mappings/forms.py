@@ -39,6 +39,36 @@ class From:
     table: str | None
     default: Any
     unknown: str | None
+    at_day: Expression | None = None
+    """The day on which the code must be valid, for tables whose rows have dates."""
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """`{when: EXPR, ...}` around any other form but `each`, which has a `when` of its own for its items."""
+
+    at: YamlPath
+    condition: Expression
+    form: Form
+
+
+@dataclass(frozen=True, slots=True)
+class Xml:
+    """`{xml: NAME, namespaces: {...}, fields: {...}}`: the text of a document."""
+
+    at: YamlPath
+    name: str
+    namespaces: Mapping[str, str]
+    form: Object
+
+
+@dataclass(frozen=True, slots=True)
+class Xslt:
+    """`{xslt: FILE, from: EXPR}`; without `from`, the whole record or item."""
+
+    at: YamlPath
+    reference: str
+    source: Expression | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +114,7 @@ class Python:
     reference: str
 
 
-Form = Expression | Constant | From | Each | Object | Listed | Reference | Python
+Form = Expression | Constant | From | Each | Object | Listed | Reference | Python | When | Xml | Xslt
 
 
 class Forms:
@@ -122,6 +152,9 @@ class Forms:
         return None
 
     def _from_keys(self, at: YamlPath, value: Mapping[str, Any]) -> Form | None:
+        if "when" in value and self._is_conditional(value):
+            inner = self._from_keys(at, {key: one for key, one in value.items() if key != "when"})
+            return When(at, self.expression((*at, "when"), value["when"]), inner) if inner else None
         for mark, allowed, read in _BY_KEY:
             if mark == "key" and not self.references:
                 continue
@@ -131,6 +164,14 @@ class Forms:
                     self._problem((*at, key), "NAVE-M009", key=shown(key), form=mark, near=near(str(key), allowed))
                 return read(self, at, value)
         return self.members(at, value)
+
+    def _is_conditional(self, value: Mapping[str, Any]) -> bool:
+        """Whether `when` is a condition, not the name of an object's member: a form stands beside it."""
+        rest = set(value) - {"when"}
+        marks = [
+            (mark, allowed) for mark, allowed, _read in _BY_KEY if mark != "each" and (mark != "key" or self.references)
+        ]
+        return any(mark in rest and (mark not in _SHARED or rest <= set(allowed)) for mark, allowed in marks)
 
     def expression(self, at: YamlPath, value: Any) -> Expression:
         """A string, or the text of a number that YAML took for one."""
@@ -161,7 +202,8 @@ class Forms:
             unknown = None
         table = self.name((*at, "table"), value.get("table"))
         expression = self.expression((*at, "from"), value["from"])
-        return From(at, expression, table, plain(value.get("default")), unknown)
+        day = self.expression((*at, "at"), value["at"]) if "at" in value else None
+        return From(at, expression, table, plain(value.get("default")), unknown, day)
 
     def each(self, at: YamlPath, value: Mapping[str, Any]) -> Form | None:
         items = self.expression((*at, "each"), value["each"])
@@ -189,18 +231,33 @@ class Forms:
     def python(self, at: YamlPath, value: Mapping[str, Any]) -> Form:
         return Python((*at, "python"), self.name((*at, "python"), value["python"]) or "")
 
+    def xml(self, at: YamlPath, value: Mapping[str, Any]) -> Form:
+        spaces = value.get("namespaces", {})
+        if not isinstance(spaces, Mapping) or not all(isinstance(uri, str) and uri for uri in spaces.values()):
+            self._problem((*at, "namespaces"), "NAVE-M010", value=shown(spaces), usage="{PREFIX: URI}")
+            spaces = {}
+        known = {str(prefix): str(uri) for prefix, uri in spaces.items()}
+        form = self.members((*at, "fields"), value.get("fields"))
+        return Xml(at, self.name((*at, "xml"), value["xml"]) or "", known, form)
+
+    def xslt(self, at: YamlPath, value: Mapping[str, Any]) -> Form:
+        source = self.expression((*at, "from"), value["from"]) if "from" in value else None
+        return Xslt((*at, "xslt"), self.name((*at, "xslt"), value["xslt"]) or "", source)
+
 
 _BY_KEY: tuple[tuple[str, tuple[str, ...], Callable[[Forms, YamlPath, Mapping[str, Any]], Form | None]], ...] = (
     ("const", ("const",), Forms.const),
     ("each", ("each", "when", "fields", "item"), Forms.each),
-    ("from", ("from", "table", "default", "unknown"), Forms.source),
+    ("xml", ("xml", "namespaces", "fields"), Forms.xml),
+    ("xslt", ("xslt", "from"), Forms.xslt),
+    ("from", ("from", "table", "default", "unknown", "at"), Forms.source),
     ("python", ("python",), Forms.python),
     ("fields", ("fields",), Forms.fields),
     ("key", ("key", "system"), Forms.reference),
 )
 """A key that gives a form away, the keys that it can have, and its reader, in the order they are looked for."""
 
-_SHARED = frozenset({"key", "fields", "python"})
+_SHARED = frozenset({"key", "fields", "python", "xml", "xslt"})
 """Keys that may also be plain names of an object; they make a form only where nothing else stands beside them."""
 
 

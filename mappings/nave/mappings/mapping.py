@@ -6,6 +6,7 @@ import ast
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from nave.core.entities import EntityType
 from nave.core.errors import ConfigError, NaveError
 from nave.mappings import forms
 from nave.mappings.expressions import Expressions
-from nave.mappings.fields import Fields, Filled, Target
+from nave.mappings.fields import Fields
 from nave.mappings.filters import Apply, BadArgument, Surroundings
 from nave.mappings.hatch import Functions
 from nave.mappings.lineage import WHOLE, Steps, path_text, unread
@@ -25,11 +26,13 @@ from nave.mappings.runtime import Mapped, key_text, moment_of, version_of
 from nave.mappings.scopes import Scope, Used, path_of
 from nave.mappings.shapes import ANY, outbound_shape, shape_of
 from nave.mappings.spec import MappingSpec
+from nave.mappings.stylesheets import Stylesheets, fitted
 from nave.mappings.syntax import parse
-from nave.mappings.tables import ValueTable, look_up
+from nave.mappings.tables import ValueTable, look_up, look_up_on
+from nave.mappings.targets import Filled, Target
 from nave.mappings.trees import Namespace, assign, load
 
-_GENERATION = 1
+_GENERATION = 2
 """Raised when the same mapping compiles to something that gives other results, so that hashes change with it."""
 
 _RECORD = "record"
@@ -137,7 +140,12 @@ def compile_condition(expression: str, entity: EntityType | None = None) -> Call
     scope = Scope(_RECORD, shape=shape, known=True)
     target = Target("when", ANY, lambda error: [ast.Raise(error, None)])
     fields = Fields(
-        Expressions(names, around), problems, tables=_no_default_tables, functions=Functions(None).load, system=""
+        Expressions(names, around),
+        problems,
+        tables=_no_default_tables,
+        functions=Functions(None).load,
+        stylesheets=Stylesheets(None).load,
+        system="",
     )
     used = Used()
     code = fields.expression(forms.Expression((), expression), scope, used)
@@ -156,7 +164,7 @@ def _no_tables(name: str) -> Apply:
     raise BadArgument("NAVE-M024", table=shown(name), near="-")
 
 
-def _no_default_tables(name: str, _default: Any, _unknown: str | None) -> Apply:
+def _no_default_tables(name: str, default: Any, unknown: str | None, *, dated: bool = False) -> tuple[Apply, Iterable[str]]:
     raise ConfigError("NAVE-M024", table=shown(name), near="-")
 
 
@@ -177,15 +185,16 @@ class _Work:
         self.spec, self.entity, self.system, self.time_zone, self.outbound = spec, entity, system, time_zone, outbound
         self.problems: list[MappingProblem] = []
         self.names = Namespace(**_BUILTINS)
-        self.functions = Functions(folder)
+        self.functions, self.stylesheets = Functions(folder), Stylesheets(folder)
         self.tables = tables
-        self.tables_used: dict[str, dict[str, str]] = {}
+        self.tables_used: dict[str, Any] = {}
         expressions = Expressions(self.names, Surroundings(time_zone, self._filter_table))
         self.fields = Fields(
             expressions,
             self.problems,
             tables=self.table,
             functions=self.functions.load,
+            stylesheets=self.stylesheets.load,
             system=system,
             keep=spec.absent if outbound else "",
         )
@@ -195,19 +204,23 @@ class _Work:
     def problem(self, at: tuple[str | int, ...], error: NaveError, offset: int | None = None) -> None:
         self.problems.append(MappingProblem(at, offset, error))
 
-    def table(self, name: str, default: Any, unknown: str | None) -> Apply:
-        """The look-up of a table in this mapping's direction."""
+    def table(self, name: str, default: Any, unknown: str | None, *, dated: bool = False) -> tuple[Apply, Iterable[str]]:
+        """The look-up of a table in this mapping's direction, and what it can give."""
         if name not in self.tables:
             raise ConfigError("NAVE-M024", table=shown(name), near=near(name, list(self.tables)))
         table = self.tables[name]
-        codes = table.outward(self.system) if self.outbound else table.inward(self.system)
-        self.tables_used[name] = codes
+        if table.dated != dated:
+            raise ConfigError("NAVE-M027" if table.dated else "NAVE-M029", table=shown(name))
+        side = table.side(self.system, outbound=self.outbound)
+        self.tables_used[name] = side.codes
         rule = unknown or ("default" if default is not None else table.unknown)
-        return look_up(name, codes, rule, default)  # type: ignore[arg-type]
+        fallback = default if default is not None else table.default
+        make: Callable[..., Any] = look_up_on if dated else look_up
+        return make(name, side, rule, default, fallback), [answer for found in side.codes.values() for *_, answer in found]
 
     def _filter_table(self, name: str) -> Apply:
         try:
-            return self.table(name, None, None)
+            return self.table(name, None, None)[0]
         except ConfigError as error:
             raise BadArgument(error.code, **error.params) from None
 
@@ -243,8 +256,9 @@ class _Work:
             self.system,
             self.time_zone.key,
             self.tables_used,
-            {name: [table.unknown] for name, table in self.tables.items() if name in self.tables_used},
+            {name: [table.unknown, table.default] for name, table in self.tables.items() if name in self.tables_used},
             self.functions.hashes,
+            self.stylesheets.hashes,
         ]
         return sha256(json.dumps(whole, sort_keys=True, default=repr).encode()).hexdigest()[:16]
 
@@ -309,16 +323,28 @@ def _version(work: _Work, scope: Scope) -> list[ast.stmt]:
 def _values(work: _Work, target: Target, scope: Scope) -> list[ast.stmt]:
     """Statements that leave the filled fields in `values`."""
     spec = work.spec
-    if bool(spec.fields) == bool(spec.python):
+    if spec.extends is not None:
+        work.problem(("extends",), ConfigError("NAVE-M033", name=shown(spec.extends), near="-"))
+        return []
+    if sum(map(bool, (spec.fields, spec.python, spec.xslt))) != 1:
         work.problem(("fields",), ConfigError("NAVE-M021", name=spec.name))
         return []
-    if spec.python:
-        filled = work.fields.python(forms.Python(("python",), spec.python), Target("*", ANY, target.handler), scope)
-        checked = work.names.call(_object_only, filled.value)
-        check = work.fields.guarded([assign("values", checked)], Target("*", ANY, target.handler), scope, Used())
-        return [*filled.body, check]
+    if not spec.fields:
+        return _whole(work, target, scope)
     whole: Filled = work.fields.members(work.forms.members(("fields",), spec.fields), target, scope)
     return [*whole.body, assign("values", whole.value)]
+
+
+def _whole(work: _Work, target: Target, scope: Scope) -> list[ast.stmt]:
+    """All fields at once, out of a function or a stylesheet of the hub's own."""
+    spec, place = work.spec, Target("*", ANY, target.handler)
+    way = forms.Python(("python",), spec.python) if spec.python else forms.Xslt(("xslt",), spec.xslt or "", None)
+    filled = work.fields.fill(way, place, scope)
+    made = filled.value
+    if spec.xslt:
+        made = ast.Call(work.names.hold(partial(fitted, shape=target.shape), "f"), [made], [])
+    check = work.fields.guarded([assign("values", work.names.call(_object_only, made))], place, scope, Used())
+    return [*filled.body, check]
 
 
 def _object_only(value: Any) -> dict[str, Any]:

@@ -84,6 +84,28 @@ def path_of(node: nodes.Node, scope: Scope) -> Path | None:
     return path
 
 
+_SAME_ITEMS = frozenset({"where", "compact", "unique", "gather"})
+"""Filters after which the items of a list are still the items of that list."""
+
+
+def behind_filters(node: nodes.Node) -> nodes.Node:
+    """The list that an `each` walks, without the filters that only choose among its items."""
+    while isinstance(node, nodes.Filter) and node.name in _SAME_ITEMS and node.node is not None:
+        node = node.node
+    return node
+
+
+def chosen_by(node: nodes.Node | None) -> list[str]:
+    """Fields of the items that such filters look at."""
+    found: list[str] = []
+    while isinstance(node, nodes.Filter) and node.name in _SAME_ITEMS:
+        place = {"where": 0, "gather": 1}.get(node.name)
+        if place is not None and place < len(node.args) and isinstance(node.args[place], nodes.Const):
+            found.append(str(constant(node.args[place])))
+        node = node.node
+    return found
+
+
 def is_loop_index(node: nodes.Node, scope: Scope) -> bool:
     """`loop.index`, inside an `each`."""
     is_loop = isinstance(node, nodes.Getattr) and isinstance(node.node, nodes.Name) and node.node.name == "loop"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from nave.core.models import Money, Quantity, Ref
 
@@ -93,6 +93,22 @@ def _expanded(shape: Shape) -> Shape:
     if shape.kind == "object":
         return Shape("object", {name: _expanded(inner) for name, inner in shape.fields.items()})
     return shape
+
+
+def fitting(shape: Shape) -> Callable[[Any], bool]:
+    """Whether a value can stand in such a place; where nothing is known, anything can."""
+    if shape.kind != "scalar" or shape.annotation is None:
+        return lambda value: True
+    adapter = TypeAdapter(shape.annotation)
+
+    def fits(value: Any) -> bool:
+        try:
+            adapter.validate_python(value)
+        except ValidationError:
+            return False
+        return True
+
+    return fits
 
 
 def form_of(shape: Shape) -> str:

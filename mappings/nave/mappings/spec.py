@@ -19,19 +19,23 @@ _FIELD_SCHEMA: dict[str, Any] = {
     "anyOf": [
         _EXPRESSION,
         {"type": ["number", "boolean"], "description": "A constant"},
-        _form(["const"], const={"description": "A constant"}),
+        _form(["const"], const={"description": "A constant"}, when=_EXPRESSION),
         _form(
             ["from"],
             **{"from": _EXPRESSION},
             table={"type": "string"},
             default={"description": "A constant for what is absent, and for codes that are not in the table"},
             unknown={"enum": ["refuse", "pass", "default"]},
+            at=_EXPRESSION,
+            when=_EXPRESSION,
         ),
         _form(["each", "fields"], each=_EXPRESSION, when=_EXPRESSION, fields=_NAMES),
         _form(["each", "item"], each=_EXPRESSION, when=_EXPRESSION, item={"$ref": "#/$defs/Field"}),
         _form(["key"], key={"anyOf": [_EXPRESSION, {"type": "array", "items": _EXPRESSION}]}, system={"type": "string"}),
-        _form(["python"], python={"type": "string", "pattern": r"^[\w.]+:\w+$"}),
-        _form(["fields"], fields=_NAMES),
+        _form(["python"], python={"type": "string", "pattern": r"^[\w.]+:\w+$"}, when=_EXPRESSION),
+        _form(["xslt"], **{"xslt": {"type": "string"}, "from": _EXPRESSION, "when": _EXPRESSION}),
+        _form(["xml", "fields"], xml={"type": "string"}, namespaces={"type": "object"}, fields=_NAMES, when=_EXPRESSION),
+        _form(["fields"], fields=_NAMES, when=_EXPRESSION),
         {"type": "array", "items": {"$ref": "#/$defs/Field"}, "description": "A list with one item per entry"},
         {**_NAMES, "description": "An object: its members, each filled in its own way"},
     ],
@@ -49,9 +53,11 @@ class MappingSpec(BaseModel):
     key: str | list[str] | None = Field(default=None, description="Expression of the record's key; a list is joined by /")
     version: str | None = Field(default=None, description="Expression of the record's own version: a moment, number or text")
     changed_at: str | None = Field(default=None, description="Expression of the moment of change, if not the version")
+    extends: str | None = Field(default=None, description="Another mapping, or one that ships with Nave, to begin from")
     fields: dict[str, Any] = Field(default_factory=dict)
     drop: list[str] = Field(default_factory=list, description="Source fields left out on purpose")
     python: str | None = Field(default=None, description="module:function that fills all fields from the record")
+    xslt: str | None = Field(default=None, description="Stylesheet in xslt/ that fills all fields from the record")
     absent: Literal["omit", "null"] = Field(
         default="omit", description="On the way out: leave absent values out, or send them as null"
     )

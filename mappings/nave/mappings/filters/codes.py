@@ -87,10 +87,18 @@ def _check(_around: Surroundings, kind: str) -> Apply:
             return None
         found = plain_form(text)
         if found is None:
-            raise PermanentError("NAVE-M107", kind=kind, value=shown(text))
+            raise PermanentError("NAVE-M107", kind=kind, value=_told(kind, text))
         return found
 
     return check
+
+
+_PRIVATE = frozenset({"resident_id"})
+"""Kinds whose value stands in no error, and so in no log."""
+
+
+def _told(kind: str, text: str) -> str:
+    return f"({len(text)})" if kind in _PRIVATE else shown(text)
 
 
 def _valid(_around: Surroundings, kind: str) -> Apply:

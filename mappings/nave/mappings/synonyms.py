@@ -1,0 +1,75 @@
+"""What systems call the fields of canonical records: English, Chinese, and Chinese written in pinyin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+_COMMON = {
+    "code": "code id no bm code_no 编码 编号 代码 bianma bianhao daima",
+    "name": "name mc title fname full_name 名称 全称 姓名 mingcheng quancheng xingming",
+    "short_name": "short shortname short_name abbr 简称 jiancheng",
+    "tax_id": "tax tax_no taxno tax_id taxpayerid uscc vat_no credit_code 税号 纳税人识别号 统一社会信用代码 shuihao",
+    "status": "status state seal enabled fforbidstatus 状态 封存 zhuangtai",
+    "region": "region area area_code 地区 区域 行政区划 diqu quyu",
+    "phone": "phone tel mobile telephone 电话 手机 联系电话 dianhua shouji",
+    "email": "email mail e_mail 邮箱 邮件 youxiang",
+    "remark": "remark memo note comment 备注 beizhu",
+    "currency": "currency cur ccy 币种 bizhong",
+    "changed": "updated_at updatedat changed changed_at modified modify_date modifytime last_update ts 修改时间 更新时间 "
+    "xiugaishijian gengxinshijian",
+}
+
+_OWN = {
+    "customer": {
+        "code": "cust_code custcode ccuscode customer_code 客户编码 客户代码 客户编号 kehubianma kehudaima",
+        "name": "cust_name custname ccusname customer_name 客户名称 kehumingcheng",
+        "short_name": "ccusabbname 客户简称 kehujiancheng",
+        "credit": "credit credit_limit 信用额度 授信额度 xinyongedu",
+        "salesperson": "salesman salesperson sales 业务员 销售员 yewuyuan xiaoshouyuan",
+        "grade": "grade level 等级 级别 dengji",
+        "kind": "kind type 类型 leixing",
+        "payment_terms": "payment_terms terms 付款条件 fukuantiaojian",
+    },
+    "product": {
+        "code": "matnr material item_code 物料编码 物料号 产品编码 存货编码 wuliaobianma cunhuobianma",
+        "name": "maktx item_name 物料名称 产品名称 存货名称 品名 wuliaomingcheng pinming",
+        "specification": "spec specification model 规格 规格型号 guige guigexinghao",
+        "drawing_no": "drawing drawing_no dwg 图号 tuhao",
+        "revision": "rev revision version 版本 版次 banben",
+        "unit": "unit uom meins 单位 计量单位 danwei jiliangdanwei",
+        "material": "material 材质 材料 caizhi",
+        "gtin": "gtin ean ean11 barcode 条码 条形码 tiaoma",
+        "price": "price 单价 价格 danjia jiage",
+        "category": "category class 分类 类别 fenlei",
+        "weight": "weight ntgew 重量 净重 zhongliang",
+    },
+    "order": {
+        "number": "no number order_no orderno so_no bill_no 订单号 单号 订单编号 dingdanhao danhao",
+        "customer": "customer cust_code customer_code 客户 客户编码 kehu kehubianma",
+        "date": "date order_date bill_date 日期 订单日期 单据日期 riqi dingdanriqi",
+        "total": "total amount 合计 总金额 金额 heji zongjine jine",
+        "salesperson": "salesman salesperson 业务员 yewuyuan",
+    },
+    "employee": {
+        "code": "emp_no employee_no work_no 工号 员工编号 gonghao",
+        "name": "emp_name 员工姓名 yuangongxingming",
+        "department": "dept department 部门 bumen",
+        "hired": "hire_date entry_date 入职日期 ruzhiriqi",
+    },
+    "invoice": {
+        "number": "no number invoice_no invoicenumber 发票号码 发票号 fapiaohaoma",
+        "date": "date invoice_date issuetime 开票日期 kaipiaoriqi",
+        "customer": "customer buyer 客户 购方 goufang",
+    },
+}
+
+
+def _turned(words: Mapping[str, str]) -> Mapping[str, str]:
+    return MappingProxyType({word: name for name, listed in words.items() for word in listed.split()})
+
+
+SYNONYMS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {"": _turned(_COMMON), **{entity: _turned(words) for entity, words in _OWN.items()}}
+)
+"""Entity (empty: any) -> what a source calls it -> what it is called here."""
