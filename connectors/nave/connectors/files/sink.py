@@ -99,6 +99,8 @@ class FilesSink:
             if temporary.stat(intent.temporary) is not None:
                 move(intent.temporary, temporary, root, intent.name)
                 self._step("published")
+            else:  # it has its name; whoever gave it that may have been cut off before the disk knew
+                root.sync()
             ledger.forget(intent)
         for name in temporary.names():
             if name.endswith(".tmp"):

@@ -48,7 +48,7 @@ class HttpSink:
             receipts[number], go_on = self._judged(records[number], answer)
             if not go_on:
                 calls.close()
-        held_back = Receipt(Outcome.RETRY, error=RetryableError(_HELD_BACK, url=self._client.url))
+        held_back = Receipt(Outcome.RETRY, error=RetryableError(_HELD_BACK, url=self._client.url), tried=False)
         listed = [receipts.get(number, held_back) for number in range(len(records))]
         errors = [receipt.error for receipt in listed if receipt.outcome is Outcome.RETRY]
         if errors and len(errors) == len(listed):
