@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 
-.PHONY: help demo test test-fast check fix bench lock clean
+.PHONY: help demo test test-fast check fix bench faults lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -32,6 +32,10 @@ fix: $(VENV)/.dev ## format, and mend what can be mended by itself
 
 bench: $(VENV)/.dev ## measure, beside the raw limit of this machine in the same run
 	@$(BIN)/python -m bench
+
+faults: $(VENV)/.dev ## break everything, for hours; goes on where it ended (COUNT=small|full|release)
+	@scripts/install-services
+	@$(BIN)/python -m tests.faults
 
 lock: $(VENV)/.dev ## pin all dependencies anew, with hashes
 	@scripts/lock
