@@ -94,13 +94,13 @@ async def arrivals(session: aiohttp.ClientSession, target: str, wanted: int) -> 
     return seen
 
 
-async def at_rate(session: aiohttp.ClientSession, url: str, target: str, seconds: float) -> list[float]:
+async def at_rate(session: aiohttp.ClientSession, url: str, target: str, seconds: float, rate: int = RATE) -> list[float]:
     """End-to-end latencies in ms at a steady rate, whatever the answers take."""
     sent: dict[str, float] = {}
     began = time.monotonic()
     tasks = []
-    for number in range(int(RATE * seconds)):
-        await asyncio.sleep(max(0.0, began + number / RATE - time.monotonic()))
+    for number in range(int(rate * seconds)):
+        await asyncio.sleep(max(0.0, began + number / rate - time.monotonic()))
         tasks.append(asyncio.create_task(send(session, url, sent)))
     await asyncio.gather(*tasks)
     seen = await arrivals(session, target, len(sent))
@@ -122,12 +122,12 @@ async def at_most(session: aiohttp.ClientSession, url: str, target: str, seconds
     return taken, len(sent) / (max(seen.values()) - began)
 
 
-async def drive(url: str, target: str, seconds: float) -> dict[str, float]:
+async def drive(url: str, target: str, seconds: float, rate: int = RATE) -> dict[str, float]:
     """Both measurements of one subject, after a little warming up."""
     connector = aiohttp.TCPConnector(limit=SENDERS)
     async with aiohttp.ClientSession(connector=connector) as session:
-        await at_rate(session, url, target, 1.0)
-        latencies = sorted(await at_rate(session, url, target, seconds))
+        await at_rate(session, url, target, 1.0, rate)
+        latencies = sorted(await at_rate(session, url, target, seconds, rate))
         taken, through = await at_most(session, url, target, seconds)
     return {
         "p50_ms": statistics.median(latencies),

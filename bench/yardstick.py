@@ -18,7 +18,7 @@ _SEAL = {"N": "active", "Y": "blocked"}
 _AREA = {"SH": "310000", "BJ": "110000", "GD": "440000", "JS": "320000", "ZJ": "330000"}
 _ZONE = timezone(timedelta(hours=8))
 _CENT = Decimal("0.01")
-_COLUMNS = (
+COLUMNS = (
     *("code", "name", "short_name", "tax_id", "status", "kind", "grade", "region", "phone", "email", "amount"),
     *("currency", "terms", "contact", "mobile", "role", "country", "address", "zip", "remark", "updated"),
 )
@@ -66,10 +66,10 @@ def load(path: str, database: str) -> int:
     connection = sqlite3.connect(database, isolation_level=None)
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "cache_size = -65536"):
         connection.execute(f"PRAGMA {pragma}")
-    listed = ", ".join(_COLUMNS)
+    listed = ", ".join(COLUMNS)
     connection.execute(f"CREATE TABLE IF NOT EXISTS customer ({listed}, PRIMARY KEY (code))")
-    changed = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[1:])
-    marks = ", ".join("?" * len(_COLUMNS))
+    changed = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS[1:])
+    marks = ", ".join("?" * len(COLUMNS))
     statement = f"INSERT INTO customer ({listed}) VALUES ({marks}) ON CONFLICT (code) DO UPDATE SET {changed}"
     source, count = records(path), 0
     while chunk := [mapped(record) for record in islice(source, 1000)]:  # type: ignore[arg-type]

@@ -1,0 +1,220 @@
+"""Many processes on one machine: PostgreSQL and RabbitMQ, a scheduler, a door and one or more workers of the hub.
+
+`python -m bench.scaled RECORDS SECONDS OUTAGE` prints, as JSON: the file drop with 1, 2 and 4 workers beside the raw
+limit on the same server, the relay at 200 events/s, and how a backlog drains after an outage of one of two targets.
+Needs the servers that `scripts/install-services` installs; prints {} where they are not there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import psycopg
+
+from bench import data, relay
+from bench.measure import measured
+from tests.servers import free_port, postgres, postgres_programs, rabbitmq, rabbitmq_programs
+
+_HERE = Path(__file__).parent
+RATE = 200
+BACKLOG = 10_000
+Result = dict[str, Any]
+
+
+@contextmanager
+def nave(folder: Path, *words: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A process of the hub that has said that it is at work, and is ended afterwards."""
+    command = [sys.executable, "-m", "nave.cli", "--hub", str(folder), *words]
+    child = subprocess.Popen(command, env={**os.environ, **environment}, stderr=subprocess.PIPE)
+    assert child.stderr is not None
+    try:
+        said = child.stderr.readline()
+        if not said or b"error" in said:
+            raise RuntimeError(f"nave {' '.join(words)}: {(said + child.stderr.read()).decode()}")
+        yield child
+    finally:
+        child.send_signal(signal.SIGTERM)
+        child.communicate(timeout=20)
+
+
+@contextmanager
+def database(server: str, name: str) -> Iterator[str]:
+    """An empty database of its own."""
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        yield server.rsplit("/", 1)[0] + f"/{name}"
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def hub_folder(folder: Path, template: str, store: str, broker: str, door: int | None = None) -> Path:
+    """One of the bench's hubs, on these servers."""
+    shutil.copytree(_HERE / template, folder)
+    listen = f'http: {{listen: "127.0.0.1:{door}"}}\n' if door else ""
+    os.environ["NAVE_BENCH_BROKER"] = broker
+    (folder / "hub.yaml").write_text(
+        f"hub: bench\nstore: {store}\nbroker: ${{env:NAVE_BENCH_BROKER}}\n{listen}", encoding="utf-8"
+    )
+    return folder
+
+
+def until(done: Callable[[], bool], seconds: float = 600.0) -> None:
+    """Wait until it is so."""
+    deadline = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() > deadline:
+            raise RuntimeError("took too long")
+        time.sleep(0.02)
+
+
+def drop(server: str, broker: str, folder: Path, file: Path, records: int, workers: int) -> Result:
+    """The file from the moment it lies in the folder until all of it is golden, with history and due deliveries."""
+    with ExitStack() as stack:
+        store = stack.enter_context(database(server, f"drop{workers}"))
+        hub = hub_folder(folder / f"drop{workers}", "hub", store, broker)
+        (hub / "drop").mkdir()
+        stack.enter_context(nave(hub, "schedule"))
+        for _ in range(workers):
+            stack.enter_context(appliers(hub))
+        applied = stack.enter_context(psycopg.connect(store, autocommit=True))
+        shutil.copy(file, hub / "drop" / "customers.part")
+        began = time.perf_counter()
+        (hub / "drop" / "customers.part").rename(hub / "drop" / "customers.xml")
+        count = "SELECT coalesce(sum(applied), 0) FROM journal"
+        until(lambda: applied.execute(count).fetchone() == (records,))
+        return {"workers": workers, "us": (time.perf_counter() - began) / records * 1e6}
+
+
+@contextmanager
+def appliers(hub: Path) -> Iterator[None]:
+    """A process that applies and does nothing else: what is measured ends with due deliveries."""
+    child = subprocess.Popen([sys.executable, "-m", "bench.applier", str(hub)], stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    try:
+        child.stdout.readline()
+        yield
+    finally:
+        child.send_signal(signal.SIGTERM)
+        child.communicate(timeout=20)
+
+
+def drops(server: str, broker: str, folder: Path, records: int, rounds: int) -> Result:
+    """The raw limit and the hub with 1, 2 and 4 workers, interleaved; medians."""
+    file = folder / "customers.xml"
+    data.write(file, records)
+    raw, found = [], {1: [], 2: [], 4: []}  # type: tuple[list[float], dict[int, list[float]]]
+    for number in range(rounds):
+        with database(server, f"raw{number}") as url:
+            raw.append(measured("yardstick_pg", str(file), url)["seconds"] / records * 1e6)
+        for workers, values in found.items():
+            values.append(drop(server, broker, folder / f"round{number}", file, records, workers)["us"])
+    return {
+        "yardstick": statistics.median(raw),
+        "workers": {str(workers): statistics.median(values) for workers, values in found.items()},
+    }
+
+
+def relayed(server: str, broker: str, folder: Path, seconds: float) -> dict[str, float]:
+    """HTTP in to HTTP out over a door and one worker, every event durable in PostgreSQL before its answer."""
+    sink, door = free_port(), relay.free_port()
+    target = f"http://127.0.0.1:{sink}"
+    with ExitStack() as stack:
+        stack.enter_context(relay.process("-m", "bench.relay_target", str(sink), port=sink))
+        hub = hub_folder(folder / "relay", "relayhub", stack.enter_context(database(server, "relay")), broker, door)
+        for role in ("serve", "worker"):
+            stack.enter_context(nave(hub, role, NAVE_BENCH_TARGET=target))
+        return asyncio.run(relay.drive(f"http://127.0.0.1:{door}/events/crm.customers", target, seconds, RATE))
+
+
+def backlog(server: str, broker: str, folder: Path, outage: float) -> dict[str, float]:
+    """Two targets, of which one is away for `outage` seconds while 10,000 records become due for it."""
+    here, away, door = free_port(), free_port() + 1, relay.free_port()
+    targets = {"NAVE_BENCH_TARGET": f"http://127.0.0.1:{here}", "NAVE_BENCH_OTHER": f"http://127.0.0.1:{away}"}
+    with ExitStack() as stack:
+        stack.enter_context(relay.process("-m", "bench.relay_target", str(here), port=here))
+        store = stack.enter_context(database(server, "backlog"))
+        hub = hub_folder(folder / "backlog", "relayhub", store, broker, door)
+        shutil.copytree(_HERE / "otherhub", hub, dirs_exist_ok=True)
+        for role in ("serve", "worker"):
+            stack.enter_context(nave(hub, role, **targets))
+        url = f"http://127.0.0.1:{door}/events/crm.customers"
+
+        def back() -> None:
+            stack.enter_context(relay.process("-m", "bench.relay_target", str(away), port=away))
+
+        return asyncio.run(_drained(url, targets, back, outage))
+
+
+async def _drained(url: str, targets: dict[str, str], back: Callable[[], None], outage: float) -> dict[str, float]:
+    here, away = targets["NAVE_BENCH_TARGET"], targets["NAVE_BENCH_OTHER"]
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=relay.SENDERS)) as session:
+        await relay.at_rate(session, url, here, 1.0)
+        began = time.monotonic()
+        calm = await relay.at_rate(session, url, here, 10.0)
+        sent = int(relay.RATE * 11.0)
+        filling: list[float] = []
+        while sent < BACKLOG or time.monotonic() < began + outage:
+            rate = relay.RATE * 5 if sent < BACKLOG else 20
+            filling += await relay.at_rate(session, url, here, 1.0, rate)
+            sent += rate
+        await asyncio.to_thread(back)
+        again = time.monotonic()
+        meanwhile = await relay.at_rate(session, url, here, 5.0)
+        sent += int(relay.RATE * 5.0)
+        while True:
+            async with session.get(f"{away}/count") as answer:
+                if int(await answer.text()) >= sent:
+                    break
+            await asyncio.sleep(0.05)
+    return {
+        "outage_s": again - began,
+        "records": sent,
+        "drained_s": time.monotonic() - again,
+        "other_p95_before_ms": _p95(calm),
+        "other_p95_draining_ms": _p95(meanwhile),
+    }
+
+
+def _p95(values: Sequence[float]) -> float:
+    return sorted(values)[int(len(values) * 0.95)]
+
+
+def measure(records: int, rounds: int, seconds: float, outage: float) -> Result:
+    """All of it; {} where a server is missing."""
+    base, queue = postgres_programs(), rabbitmq_programs()
+    if base is None or queue is None:
+        return {}
+    with (
+        tempfile.TemporaryDirectory(prefix="nave-scaled-") as temporary,
+        postgres(base, durable=True) as server,
+        rabbitmq(queue) as broker,
+    ):
+        folder = Path(temporary)
+        return {
+            "drop": drops(server, broker, folder, records, rounds),
+            "relay": relayed(server, broker, folder, seconds),
+            "backlog": backlog(server, broker, folder, outage),
+        }
+
+
+def main() -> None:
+    """Measure and print."""
+    records, seconds, outage = int(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3])
+    print(json.dumps(measure(records, 1, seconds, outage), indent=2))
+
+
+if __name__ == "__main__":
+    main()
