@@ -109,7 +109,9 @@ def machine() -> dict[str, str]:
 def rows(results: Result) -> list[Result]:
     """The figures with their goals, as the README and the performance page show them."""
     return [*_drop_rows(results["drop"]), *_size_rows(results["sizes"]), *_relay_rows(results["relay"])] + (
-        [*_worker_rows(results["scaled"]["drop"]), *_distance_rows(results["scaled"])] if results["scaled"] else []
+        [*_worker_rows(results["scaled"]["drop"]), *_distance_rows(results["scaled"]), *_cost_rows(results["scaled"])]
+        if results["scaled"]
+        else []
     )
 
 
@@ -157,6 +159,17 @@ def _worker_rows(drop: Result) -> Iterator[Result]:
         yield _row("PostgreSQL", f"speed against one worker, workers: {count}", one / told["us"], "times")
         predicted = drop["model"][count]
         yield _row("PostgreSQL", f"the model's error, workers: {count}", predicted["error"] * 100, "%")
+
+
+def _cost_rows(scaled: Result) -> Iterator[Result]:
+    one, wire = scaled["drop"]["workers"]["1"], scaled["relay"]
+    for name, cpu in (("reader", "reader"), ("worker", "workers"), ("PostgreSQL", "server")):
+        yield _row("cost", f"file drop, CPU of the {name}", one[cpu], "us/record")
+    yield _row("cost", "file drop, taking in, one at a time", scaled["drop"]["stages"]["take in, all"], "us/record")
+    for name, cpu in (("door", "serve_us"), ("worker", "worker_us"), ("PostgreSQL", "server_us")):
+        yield _row("cost", f"relay, CPU of the {name}", wire[cpu], "us/event")
+    for site in scaled["drop"]["plan"]:
+        yield _row("plan", f"{site['site']}, held up by: {site['limit']}", site["a_day"] / 1e6, "million records/day")
 
 
 def _distance_rows(scaled: Result) -> Iterator[Result]:

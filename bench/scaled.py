@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 import psycopg
@@ -142,7 +142,13 @@ def drops(server: str, broker: str, folder: Path, records: int, rounds: int) -> 
             values.append(drop(server, broker, folder / f"round{number}", file, records, workers))
     workers = {str(count): _medians(values) for count, values in found.items()}
     stages = staged(server, broker, folder, file)
-    return {"yardstick": statistics.median(raw), "workers": workers, "stages": stages, "model": model(workers, stages)}
+    return {
+        "yardstick": statistics.median(raw),
+        "workers": workers,
+        "stages": stages,
+        "model": model(workers, stages),
+        "plan": plan(workers, stages),
+    }
 
 
 def _medians(values: Sequence[Result]) -> Result:
@@ -178,6 +184,45 @@ def model(workers: Result, stages: Result) -> Result:
         limits = {**narrow, "workers": alone / int(count)}
         by = max(limits, key=lambda name: limits[name])
         found[count] = {"us": limits[by], "limit": by, "error": limits[by] / told["us"] - 1}
+    return found
+
+
+class Site(NamedTuple):
+    """Machines for a hub, in cores. `database` 0: on the same ones as the hub."""
+
+    name: str
+    hub: int
+    database: int
+    parts: int = 1
+    """Stores that share the entities, or the key ranges of one."""
+
+
+SITES = (
+    Site("one machine of 4 cores", 4, 0),
+    Site("four machines of 4 cores, one of them the store's", 12, 4),
+    Site("sixteen machines of 4 cores, four of them stores", 48, 16, 4),
+)
+BUSY = 4
+"""Entities that are loaded at the same time: customers, products, orders and invoices, say."""
+
+
+def plan(workers: Result, stages: Result) -> list[Result]:
+    """What sites nobody measured would carry by the same model, records of such a file a day, and what holds them up."""
+    one = workers["1"]
+    found = []
+    for site in SITES:
+        mine, server = one["reader"] + one["workers"], one["server"]
+        cpu = (
+            {"cpu": (mine + server) / site.hub}
+            if not site.database
+            else {
+                "the hub's cpu": mine / site.hub,
+                "the store's cpu": server / site.database,
+            }
+        )
+        limits = {**cpu, "one at a time": stages["take in, all"] / (BUSY * site.parts)}
+        by = max(limits, key=lambda name: limits[name])
+        found.append({"site": site.name, "us": limits[by], "limit": by, "a_day": 86_400e6 / limits[by]})
     return found
 
 

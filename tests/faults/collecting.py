@@ -7,9 +7,10 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,10 @@ def soundness(folder: Path, log: Iterable[str]) -> Iterator[str]:
             answer = link.execute("pragma integrity_check").fetchone()[0]
         if answer != "ok":
             yield f"integrity_check: {answer}"
-    for line in log:
+    before: deque[str] = deque(maxlen=2)
+    lines = iter(log)
+    for line in lines:
         if "Traceback (most recent call last)" in line:
-            yield "the hub's log holds a traceback"
+            after = [one.strip() for one in islice(lines, 60) if one.strip()]
+            yield f"the hub's log holds a traceback: {' / '.join([*before, *after])[:3000]}"
+        before.append(line.strip())
