@@ -110,7 +110,8 @@ def test_why_tells_the_winner_its_origin_and_whom_it_beat(looked_at: Path) -> No
     assert lines[1] == "  rule  most trusted first: erp, shop"
     assert lines[2].startswith("  won   erp/E1, erp.customers, ")
     assert "row 1, changed 2026-11-03 10:00:00 +00, mapping " in lines[2]
-    assert lines[3] == "  lost  shop/S1: Alpha  (less trusted)"
+    assert lines[3] == "  line  mappings/erp/customer.yaml:6  NAME"
+    assert lines[4] == "  lost  shop/S1: Alpha  (less trusted)"
 
 
 def test_why_names_file_and_line_and_masks_what_is_sensitive(looked_at: Path) -> None:
@@ -121,6 +122,9 @@ def test_why_names_file_and_line_and_masks_what_is_sensitive(looked_at: Path) ->
     winner = field["winners"][0]
     assert (winner["system"], winner["key"], winner["value"]) == ("shop", "S1", "***")
     assert (winner["origin"]["file"], winner["place"]) == ("customers_1.csv", 2)
+    assert winner["way"]["file"] == "mappings/shop/customer.yaml"
+    said = (looked_at / winner["way"]["file"]).read_text("utf-8").splitlines()[winner["way"]["line"] - 1]
+    assert "secret_grade" in said
 
 
 def test_why_of_a_key_with_dots_means_the_key_unless_it_ends_in_a_field(looked_at: Path) -> None:

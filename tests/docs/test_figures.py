@@ -18,6 +18,7 @@ ROWS = (
     ("file drop", "first load", 61.234, "us/record", 0.5123, ">= 0.4, aim 0.6"),
     ("file drop", "peak memory", 201.7, "MiB", None, "< 300"),
     ("relay", "forwarder: 64 senders", 3210.0, "events/s", None, ""),
+    ("PostgreSQL", "file drop, workers: 2", 99.5, "us/record", 0.61, ""),
 )
 RESULTS = {
     "machine": {"cores": "2", "system": "Linux", "python": "3.11.7", "sqlite": "3.40.1"},
@@ -34,8 +35,8 @@ def figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     module = module_from_spec(spec)
     monkeypatch.setattr("sys.dont_write_bytecode", True)
     loader.exec_module(module)
-    for page, _, _ in module.PAGES:
-        (tmp_path / page).parent.mkdir(exist_ok=True)
+    for page, *_ in module.PAGES:
+        (tmp_path / page).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / page, tmp_path / page)
     monkeypatch.setattr(module, "ROOT", tmp_path)
     monkeypatch.setattr(module, "RESULTS", tmp_path / "results.json")
@@ -47,11 +48,13 @@ def test_figures_go_into_their_blocks_in_the_language_of_the_page(figures: Modul
 
     assert figures.main() == 0
 
-    english, chinese, full = ((tmp_path / page).read_text("utf-8") for page, _, _ in figures.PAGES)
+    english, chinese, full, apart, _ = ((tmp_path / page).read_text("utf-8") for page, *_ in figures.PAGES)
     assert "| file drop: first load | 61.2 us/record | 0.51 | >= 0.4, aim 0.6 |" in english
     assert "| 文件：首次加载 | 61.2 微秒/条 | 0.51 | >= 0.4，力争 0.6 |" in chinese
     assert "forwarder: 64 senders" not in english
     assert "| relay: forwarder: 64 senders | 3,210 events/s |  |  |" in full
+    assert "| PostgreSQL: file drop, workers: 2 | 99.5 us/record | 0.61 |  |" in apart
+    assert "PostgreSQL: file drop" not in english + full
     assert "on 2 cores; system Linux, python 3.11.7" in english
 
 

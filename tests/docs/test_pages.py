@@ -51,6 +51,9 @@ TWINS = {
     "docs/operations.md": "docs/zh-CN/operations.md",
     "docs/mappings.md": "docs/zh-CN/mappings.md",
     "docs/configuration.md": "docs/zh-CN/configuration.md",
+    "docs/mappings-library.md": "docs/zh-CN/mappings-library.md",
+    "docs/scaling.md": "docs/zh-CN/scaling.md",
+    "docs/tutorials/map-a-file.md": "docs/zh-CN/tutorials/map-a-file.md",
 }
 SHORTER = {"docs/concepts.md": {"The parts"}, "docs/configuration.md": {"Durability and size"}}
 """Sections that only the English page has."""

@@ -25,7 +25,7 @@ from nave.core.intake import Candidate, Intake
 from nave.core.journal import Landed
 from nave.core.protocols import Outcome
 from nave.core.store import schema as t
-from nave.workers import apply, deliver, keep, land, loops, prepare, read, sweep
+from nave.workers import apply, deliver, keep, land, loops, prepare, probe, read, sweep
 
 _GAP = 0.25
 _HOUR = 1.5
@@ -166,7 +166,7 @@ def _no_dead_letter() -> None:
     def nothing(*_: Any) -> list[int]:
         return []
 
-    for module in (apply, journal, deliver, sweep, dead):
+    for module in (apply, journal, deliver, probe, sweep, dead):
         _put(module, "bury", nothing)
 
 

@@ -65,10 +65,10 @@ def result(expression: Any, record: Mapping[str, Any]) -> Any:
     return results({"x": expression}, record, "x")
 
 
-def results(fields: Mapping[str, Any], record: Mapping[str, Any], name: str) -> Any:
+def results(fields: Mapping[str, Any], record: Mapping[str, Any], name: str, **spec: Any) -> Any:
     """One field of a mapping whose targets take any shape, strict as on the way in."""
     model = create_model("Loose", __base__=Entity, **dict.fromkeys(fields, (Any, None)))
-    mapping = inbound(fields, EntityType("loose", model, {"en": "Loose", "zh": "松"}))
+    mapping = inbound(fields, EntityType("loose", model, {"en": "Loose", "zh": "松"}), **spec)
     mapped = mapping.run([{"K": "k", **record}])[0]
     return mapped.values.get(name) if isinstance(mapped, Mapped) else mapped
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from nave.core.entities import shipped
 from nave.core.errors import NaveError
 from nave.mappings import Mapped
-from tests.mappings.setting import error, inbound
+from tests.mappings.setting import error, inbound, results
 
 CUSTOMER = {
     "code": "CUST_CODE",
@@ -322,3 +322,15 @@ def test_the_records_are_not_changed() -> None:
     inbound(LINES).run([record])
 
     assert repr(record) == before
+
+
+def test_a_field_that_is_the_version_is_the_same_value_and_only_in_its_own_scope() -> None:
+    fields = {"x": "AT | datetime", "y": {"each": "ROWS", "fields": {"z": "AT | datetime"}}}
+    record = {"AT": "2026-01-01 00:00:00", "ROWS": [{"AT": "2025-05-05 00:00:00"}]}
+
+    same = results(fields, record, "x", version="AT | datetime")
+    inner = results(fields, record, "y", version="AT | datetime")
+
+    assert same == results(fields, record, "x")
+    assert inner == results(fields, record, "y")
+    assert inner[0]["z"] != same

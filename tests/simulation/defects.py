@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
-from nave.core import dead, deliveries, golden, journal
+from nave.core import dead, deliveries, golden, journal, waking
 from nave.core.journal import Landed
 from nave.core.protocols import Outcome
 from nave.core.store import schema as t
@@ -74,7 +74,7 @@ def lease_of_dead_worker_is_retried() -> Any:
 
 def nobody_is_woken() -> Any:
     """What waits for a record that comes later waits for ever."""
-    return mock.patch.object(deliveries, "_readied", return_value=set())
+    return mock.patch.object(waking, "_readied", return_value=set())
 
 
 def work_marked_done_before_it_is() -> Any:

@@ -11,8 +11,9 @@ from typing import Any
 from nave.core.errors import NaveError
 from nave.core.store import Store
 from nave.workers.apply import apply_step
-from nave.workers.deliver import deliver_step, probe_step
+from nave.workers.deliver import deliver_step
 from nave.workers.keep import BEAT, Keeper
+from nave.workers.probe import probe_step
 from nave.workers.sweep import Swept, free_step, sweep_step
 from tests.simulation import ledgers, oracle
 from tests.simulation.fate import Fate

@@ -87,8 +87,10 @@ ENTRIES: tuple[Entry, ...] = (
         (
             _argument("select", "[SELECT]", required=False),
             _option("--junit", type=click.Path(path_type=Path), metavar="FILE"),
+            _flag("--coverage"),
+            _flag("--watch"),
         ),
-        ("nave test", "nave test 'erp/*'"),
+        ("nave test", "nave test 'erp/*' --watch"),
     ),
     Entry(
         "run",

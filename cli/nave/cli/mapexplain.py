@@ -16,16 +16,18 @@ def explain_mapping(session: Session, *, mapping: str) -> None:
     config, compiled = compiled_hub(session)
     one = chosen(config, compiled, mapping)
     document = config.mappings[mapping]
+    named = [(way.target, way) for way in one.ways]
+    named += [(f"{part.mapping.part}.{way.target}", way) for part in one.parts for way in part.ways]
     fields = [
         {
-            "target": way.target,
+            "target": target,
             "expression": way.text,
             "sources": list(way.sources),
             "filters": list(way.filters),
             "tables": list(way.tables),
             "line": document.position(way.at)[0],
         }
-        for way in one.ways
+        for target, way in named
     ]
     about = {"mapping": mapping, "from": one.spec.origin, "to": one.spec.to, "hash": one.mapping.hash, "file": document.file}
     session.answer({**about, "fields": fields}, _lines(one, fields, session.page, document.file), rows="fields")

@@ -22,7 +22,7 @@ from nave.core.journal import load
 from nave.core.protocols import Refused
 from nave.core.store import schema as t
 from nave.formats import CsvFormat, Format, JsonFormat, JsonLinesFormat, XlsxFormat, read
-from nave.mappings import Inbound, MappingSpec, OutboundMapping, Way, ways_of
+from nave.mappings import Inbound, MappingSpec, OutboundMapping, Part, Way, ways_of, ways_of_part
 from nave.mappings.cases import given_record
 from nave.workers.build import Compilation, spec_of
 
@@ -37,6 +37,15 @@ _BY_SUFFIX: dict[str, Callable[[], Format]] = {
 
 
 @dataclass(frozen=True)
+class ChosenPart:
+    """One entry of a mapping's `also`."""
+
+    mapping: Part
+    ways: Sequence[Way]
+    sensitive: frozenset[str]
+
+
+@dataclass(frozen=True)
 class Chosen:
     """One mapping, compiled as the first source or sink that names it uses it."""
 
@@ -47,6 +56,7 @@ class Chosen:
     spec: MappingSpec
     ways: Sequence[Way]
     sensitive: frozenset[str]
+    parts: Sequence[ChosenPart] = ()
 
 
 def chosen(config: HubConfig, compiled: Compilation, name: str) -> Chosen:
@@ -61,7 +71,11 @@ def chosen(config: HubConfig, compiled: Compilation, name: str) -> Chosen:
     if flow is None or mapping is None or spec is None:
         raise Stop(exits.PROBLEM, "NAVE-M036", name=name)
     rules = config.entities[flow.entity]
-    return Chosen(name, flow, mapping, rules.entity, spec, ways_of(spec, mapping), rules.sensitive)
+    parts = [
+        ChosenPart(part, ways_of_part(spec, part), config.entities[part.entity.name].sensitive)
+        for part in compiled.parts.get(flow.name, {}).values()
+    ]
+    return Chosen(name, flow, mapping, rules.entity, spec, ways_of(spec, mapping), rules.sensitive, parts)
 
 
 def records_to_try(session: Session, config: HubConfig, one: Chosen, file: Path | None, last: int | None) -> list[Record]:
@@ -74,7 +88,8 @@ def records_to_try(session: Session, config: HubConfig, one: Chosen, file: Path 
         return _landed(session, one, last)
     document = config.tests.get(one.name)
     found = cases_of(document)[0] if document else None
-    return [given_record(one.mapping, one.entity, case.given) for case in found.cases] if found else []
+    used = one.mapping.used.union(*(part.mapping.used for part in one.parts))
+    return [given_record(one.mapping, one.entity, case.given, used=used) for case in found.cases] if found else []
 
 
 def from_file(file: Path, own: Format | None = None, most: int = 1_000) -> Iterator[Record]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ from nave.cli.mapped import Chosen, Record, chosen, records_to_try
 from nave.cli.page import Page
 from nave.cli.session import Session
 from nave.config.problems import MASK
+from nave.core.entities import EntityType
 from nave.core.errors import NaveError
-from nave.mappings import Inbound, values_at
+from nave.mappings import Inbound, OutboundMapping, Part, Way, values_at
 from nave.mappings.cases import canonical
+from nave.mappings.lineage import unread
 
 
 def try_mapping(session: Session, *, mapping: str, file: Path | None, last: int | None) -> int:
@@ -22,30 +25,51 @@ def try_mapping(session: Session, *, mapping: str, file: Path | None, last: int 
     config, compiled = compiled_hub(session)
     one = chosen(config, compiled, mapping)
     records = records_to_try(session, config, one, file, last)
-    tried = [_tried(one, record, session.language) for record in records]
+    tried = [each for record in records for each in _with_parts(one, record, session.language)]
     session.answer({"mapping": mapping, "records": tried}, _lines(tried, session.page), rows="records")
     return exits.PARTLY if any(each["error"] for each in tried) else exits.FINE
 
 
-def _tried(one: Chosen, record: Record, language: str) -> dict[str, Any]:
-    outcome: Any = one.mapping.run([record])[0]
+def _with_parts(one: Chosen, record: Record, language: str) -> Iterator[dict[str, Any]]:
+    """What becomes of a record, and then of each record of another entity that it holds."""
+    used = one.mapping.used.union(*(part.mapping.used for part in one.parts))
+    outcome = _tried(one.mapping, one.entity, one.ways, one.sensitive, record, language)
+    yield {**outcome, "part": None, "unread": sorted(unread([record], used))}
+    for part in one.parts:
+        for raw in part.mapping.split(record):
+            seen = _tried(part.mapping, part.mapping.entity, part.ways, part.sensitive, raw, language)
+            yield {**seen, "part": part.mapping.part, "unread": []}
+
+
+def _tried(
+    mapping: Inbound | OutboundMapping,
+    entity: EntityType,
+    ways: Sequence[Way],
+    sensitive: frozenset[str],
+    record: Record,
+    language: str,
+) -> dict[str, Any]:
+    outcome: Any = mapping.run([record])[0]
     key, values = (
         (outcome.key, outcome.values) if hasattr(outcome, "values") and hasattr(outcome, "key") else (None, outcome)
     )
-    if isinstance(one.mapping, Inbound) and not isinstance(outcome, NaveError):
-        outcome = one.entity.validate([outcome.values])[0]
+    if isinstance(mapping, Inbound) and not isinstance(outcome, NaveError):
+        outcome = entity.validate([outcome.values])[0]
     error = outcome if isinstance(outcome, NaveError) else None
+    found = {} if isinstance(values, NaveError) else values
+    read = partial(mapping.read, record) if isinstance(mapping, Part) else partial(values_at, record)
     return {
         "key": key,
         "error": {"code": error.code, "field": error.field, "text": error.text(language)} if error else None,
-        "fields": [_field(one, way, record, {} if isinstance(values, NaveError) else values) for way in one.ways],
-        "unread": sorted(one.mapping.unread([record])),
+        "fields": [_field(sensitive, way, read, found) for way in ways],
     }
 
 
-def _field(one: Chosen, way: Any, record: Record, values: Mapping[str, Any]) -> dict[str, Any]:
-    hidden = way.target.partition(".")[0].partition("[")[0] in one.sensitive
-    sources = {path: values_at(record, path) for path in way.sources if path != "*"}
+def _field(
+    sensitive: frozenset[str], way: Way, read: Callable[[str], list[Any]], values: Mapping[str, Any]
+) -> dict[str, Any]:
+    hidden = way.target.partition(".")[0].partition("[")[0] in sensitive
+    sources = {path: read(path) for path in way.sources if path != "*"}
     found = values_at(values, way.target) if way.target not in ("key", "version", "changed_at") else []
     return {
         "target": way.target,
@@ -65,7 +89,8 @@ def _lines(tried: Sequence[Mapping[str, Any]], page: Page) -> Iterator[str]:
     for place, one in enumerate(tried, 1):
         if place > 1:
             yield ""
-        yield page.style(f"{place}  {one['key'] or '-'}", "bold")
+        name = f"{one['part']}  {one['key'] or '-'}" if one["part"] else one["key"] or "-"
+        yield page.style(f"{place}  {name}", "bold")
         if one["error"]:
             said = f"{one['error']['code']} {one['error']['field'] or ''}: {one['error']['text']}"
             yield f"  {page.style('FAIL', 'bad')}  {said}"

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from nave.cli import moments
-from nave.cli.hubs import opened_store
+from nave.cli.hubs import opened_hub, opened_store
+from nave.cli.letters import the_letter
 from nave.cli.page import Page
 from nave.cli.session import Session
 from nave.cli.settle import replay
 from nave.config import HubConfig
 from nave.core import dead
 from nave.core.clock import id_text
+from nave.workers.release import freed
 
 _CODE = "NAVE-M104"
 _MOST = 1_000_000
@@ -48,11 +50,17 @@ def missing(session: Session, *, table: str | None, release: bool, yes: bool, ac
     with opened_store(session) as (config, store), store.read() as tx:
         found = _found(config, dead.open_letters(tx, None, _CODE, _MOST), table)
     if release:
-        ids = [number for one in found if one.known for number in one.letters]
+        ids = _released(session, [number for one in found if one.known for number in one.letters])
         if ids:
             return replay(session, ids=ids, all=False, flow=None, code=None, dry_run=False, yes=yes, actor=actor)
     session.answer({"missing": [one.as_data() for one in found]}, _lines(found, session.page), rows="missing")
     return 0
+
+
+def _released(session: Session, ids: Sequence[str]) -> list[str]:
+    """Those of the letters whose record the mapping now lets through, by the dates and policies of its tables."""
+    with opened_hub(session) as (_, hub), hub.store.read() as tx:
+        return [one for one in ids if freed(hub, the_letter(tx, one))]
 
 
 def _found(config: HubConfig, letters: Sequence[Any], table: str | None) -> list[_Missing]:
@@ -72,7 +80,8 @@ def _found(config: HubConfig, letters: Sequence[Any], table: str | None) -> list
 
 def _known(config: HubConfig, table: str, code: str, flow: str) -> bool:
     """Whether the table has the code by now, for the system of this source or sink."""
-    side = "from" if flow in config.sources else "to"
+    inbound = flow in config.sources or flow.rpartition(".")[0] in config.sources
+    side = "from" if inbound else "to"
     system = flow.partition(".")[0]
     rows = config.tables.get(table, ())
     return any(row.get(side) == code and row.get("system", "") in ("", system) for row in rows)

@@ -52,7 +52,7 @@ def _outcome(config: HubConfig, hub: Hub, letter: Any) -> tuple[str, NaveError |
 def _mapped(hub: Hub, letter: Any) -> NaveError | None:
     flow = hub.sources[letter.flow]
     mapped = flow.mapping.run([raw_record(letter.raw)])[0]
-    if isinstance(mapped, NaveError):
+    if mapped is None or isinstance(mapped, NaveError):
         return mapped
     checked = flow.rules.type.validate([mapped.values])[0]
     return checked if isinstance(checked, NaveError) else None

@@ -107,9 +107,14 @@ def _died(child: Child, process: subprocess.Popen[bytes], store: Store) -> None:
     pause = min(backoff(child.failures), _LONGEST_PAUSE)
     child.process, child.next_at = None, time.monotonic() + pause
     _log.error("process.died", role=child.role, pid=process.pid, status=process.returncode, pause=round(pause, 1))
-    # Others need not wait until its leases end by themselves.
+    # Apart, since a store that is frozen must keep neither the other processes nor a signal waiting.
+    threading.Thread(target=_end_leases, args=(store, holder_of(process.pid)), daemon=True).start()
+
+
+def _end_leases(store: Store, holder: str) -> None:
+    """Others need not wait until the leases of the dead end by themselves."""
     with suppress(NaveError), store.write(durable=False) as tx:
-        leases.end_of(tx, holder_of(process.pid))
+        leases.end_of(tx, holder)
 
 
 def _end(children: Sequence[Child]) -> None:

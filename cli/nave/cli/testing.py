@@ -4,27 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from nave.cli import exits
+from nave.cli.covering import coverage_lines, looked_at
 from nave.cli.failures import Stop
-from nave.cli.hubs import examined, nearest, read
+from nave.cli.hubs import examined, find_folder, nearest, read
 from nave.cli.page import Page
 from nave.cli.session import Session
 from nave.cli.tested import CaseRun, MappingRun, run_tests
+from nave.cli.watching import changes
 
 
-def test(session: Session, *, select: str | None, junit: Path | None) -> int:
-    """Run all cases, or those of mappings whose name holds or fits `select`; 1 if one of them failed."""
+def test(session: Session, *, select: str | None, junit: Path | None, coverage: bool, watch: bool) -> int:
+    """Run all cases, or those of mappings whose name holds or fits `select`; 1 if one of them failed.
+
+    With `coverage`, mappings without tests count too, and every field that no case expects anything of is listed. With
+    `watch`, again whenever a file of the hub changes, until somebody interrupts.
+    """
+    later = changes(find_folder(session)) if watch else ()
+    status = _once(session, select, junit, coverage=coverage)
+    for _ in later:
+        session.remark("test.again")
+        status = _once(session, select, junit, coverage=coverage)
+    return status
+
+
+def _once(session: Session, select: str | None, junit: Path | None, *, coverage: bool) -> int:
     loaded = read(session)
     compiled, problems = examined(loaded)
-    names = _selected(sorted(loaded.partial.tests), select)
-    runs = list(run_tests(compiled, names))
+    names = _selected(sorted({*loaded.partial.tests, *(loaded.partial.mappings if coverage else ())}), select)
+    runs = list(run_tests(compiled, [name for name in names if name in loaded.partial.tests]))
     if any(not run.compiled for run in runs):
         for one in (problem for problem in problems if problem.severity == "error"):
             session.note(one.render(session.language))
-    session.answer(_data(runs, session.language), _lines(runs, session.page), rows="cases")
+    data, lines = _data(runs, session.language), _lines(runs, session.page, brief=coverage)
+    if coverage:
+        found = looked_at(compiled, names)
+        data["coverage"] = [one.as_data() for one in found]
+        lines = chain(lines, coverage_lines(found, session.page))
+    session.answer(data, lines, rows="cases")
     if junit is not None:
         _write_junit(junit, runs)
     return exits.PROBLEM if any(run.failed for run in runs) else exits.FINE
@@ -65,7 +86,7 @@ def _case_data(run: MappingRun, case: CaseRun) -> dict[str, Any]:
     }
 
 
-def _lines(runs: Sequence[MappingRun], page: Page) -> Iterator[str]:
+def _lines(runs: Sequence[MappingRun], page: Page, *, brief: bool) -> Iterator[str]:
     for run in runs:
         yield f"{page.style(run.mapping, 'bold')}  {page.words.counted('test.cases', len(run.cases))}"
         for problem in run.problems:
@@ -74,7 +95,7 @@ def _lines(runs: Sequence[MappingRun], page: Page) -> Iterator[str]:
             yield f"  {page.style('FAIL', 'bad')}  {page.words('test.not_compiled')}"
         for case in run.cases:
             yield from _case_lines(case, page)
-        if run.untested:
+        if run.untested and not brief:
             yield page.style(f"        {page.words('test.untested', fields=', '.join(run.untested))}", "dim")
     passed = sum(case.result.passed for run in runs for case in run.cases)
     yield page.words("test.sum", passed=passed, failed=sum(run.failed for run in runs))

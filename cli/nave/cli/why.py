@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from nave.cli.failures import Stop
 from nave.cli.hubs import nearest, opened_hub
 from nave.cli.page import Page
 from nave.cli.records import MASK, found, identity, in_order, split
+from nave.cli.said import Said, Ways
 from nave.cli.session import Session
 from nave.cli.show import plain
 from nave.config import HubConfig
@@ -25,6 +26,10 @@ from nave.workers.flows import Hub
 _Sources = Mapping[tuple[str, str], Told]
 
 
+def _nowhere(source: str, field: str) -> Said | None:
+    return None
+
+
 @dataclass(frozen=True)
 class Reasons:
     """Why a golden record is as it is."""
@@ -33,6 +38,8 @@ class Reasons:
     fields: Sequence[Lineage]
     told: _Sources
     hidden: frozenset[str]
+    places: Callable[[str, str], Said | None] = _nowhere
+    """By source and field: where its mapping says how the field is filled."""
 
 
 def why(session: Session, *, what: str) -> None:
@@ -51,7 +58,7 @@ def explained(tx: Transaction, hub: Hub, config: HubConfig, golden: Golden, fiel
     fields, told = lineage_of(tx, hub.entities[golden.entity], golden.id)
     by_name = {one.field: one for one in fields if field in (None, one.field)}
     chosen = [by_name[name] for name in in_order(golden.entity, by_name, config)]
-    return Reasons(golden, chosen, told, config.entities[golden.entity].sensitive)
+    return Reasons(golden, chosen, told, config.entities[golden.entity].sensitive, Ways(config).said)
 
 
 def _field(tx: Transaction, entity: str, rest: str, config: HubConfig) -> tuple[str, str | None]:
@@ -94,6 +101,7 @@ def _contribution(field: Lineage, one: Contribution, reasons: Reasons) -> dict[s
         "origin": {name: value for name, value in told.origin.items() if name != "events"},
         "place": told.place[0] if told.place else None,
         "mapping": told.mapping,
+        "way": way.as_data() if (way := reasons.places(told.source, field.field)) else None,
         "changed_at": moments.machine(one.changed_at),
         "landed_at": moments.machine(told.landed_at),
     }
@@ -112,6 +120,7 @@ def reason_lines(reasons: Reasons, name: str, page: Page) -> Iterator[str]:
         yield f"{page.style(f'{name}.{one.field}', 'bold')} = {next(iter(page.pairs([('', value)], indent=-2)), '').strip()}"
         pairs = [(page.words("why.rule"), _rule(one, page))]
         pairs += [(page.words("why.won") if not n else "", _origin(w, reasons, page)) for n, w in enumerate(one.winners)]
+        pairs += [(page.words("why.way") if not n else "", text) for n, text in enumerate(_ways(one, reasons))]
         pairs += [(page.words("why.lost") if not n else "", _loser(one, w, reasons, page)) for n, w in enumerate(one.losers)]
         yield from page.pairs(pairs)
     if not reasons.fields:
@@ -133,6 +142,12 @@ def _origin(one: Contribution, reasons: Reasons, page: Page) -> str:
     if told.mapping:
         parts.append(page.words("why.mapping", hash=told.mapping[:8]))
     return ", ".join(part for part in parts if part)
+
+
+def _ways(one: Lineage, reasons: Reasons) -> list[str]:
+    """`mappings/erp/customer.yaml:9  CUST_NAME | squeeze`, for each winner."""
+    found = [reasons.places(reasons.told[each.system, each.key].source, one.field) for each in one.winners]
+    return list(dict.fromkeys(f"{said.file}:{said.line}  {said.expression}" for said in found if said))
 
 
 def place_text(origin: Mapping[str, Any], place: Sequence[int | None] | None, page: Page) -> str:

@@ -30,7 +30,10 @@ _COLUMNS = (
 _RULES = (("state", f"CASE WHEN delivery.state = {int(t.Due.LEASED)} THEN delivery.state ELSE excluded.state END"),)
 # Where every version is told, one that is dead or of unknown outcome comes before all newer ones.
 _HELD = ", ".join(str(int(one)) for one in (t.Due.LEASED, t.Due.DEAD, t.Due.UNKNOWN))
-_IN_ORDER = (("state", f"CASE WHEN delivery.state IN ({_HELD}) THEN delivery.state ELSE excluded.state END"),)
+_IN_ORDER = tuple(
+    (name, f"CASE WHEN delivery.state IN ({_HELD}) THEN delivery.{name} ELSE excluded.{name} END")
+    for name in ("state", "error", "changed_at")
+)
 
 
 def make_due(
@@ -84,55 +87,6 @@ def backfill(tx: Transaction, sink: str, entity: str, now: float) -> int:
     return caught_up.rowcount + tx.execute(sa.insert(t.delivery).from_select(names, missing)).rowcount
 
 
-def wake(tx: Transaction, record_ids: Iterable[int], now: float) -> set[str]:
-    """Deliveries of these records that waited for a link, and have no open one left, are ready; returns their sinks."""
-    numbers = list(record_ids)
-    if not numbers:
-        return set()
-    r = t.reference.c
-    still = sa.exists().where(r.record_id == _d.record_id, r.waiting == 1)
-    statement = sa.update(t.delivery).where(
-        _d.state == t.Due.WAITING, _d.waits_for.is_(None), tx.among(_d.record_id, numbers), ~still
-    )
-    return _readied(tx, statement, now)
-
-
-def wake_for(tx: Transaction, record_ids: Sequence[int], now: float) -> set[str]:
-    """Deliveries that waited for these records to get a key in the sink's system are ready; returns their sinks."""
-    if not record_ids:
-        return set()
-    statement = sa.update(t.delivery).where(_d.state == t.Due.WAITING, tx.among(_d.waits_for, record_ids))
-    return _readied(tx, statement, now)
-
-
-def wake_missed(tx: Transaction, now: float, overlap: float = 0.0) -> set[str]:
-    """Wake all that waits for something that came while nobody looked; returns the sinks.
-
-    `overlap` seconds allow for transactions that committed that long after the time they noted.
-    """
-    statement = sa.update(t.delivery).where(_d.state == t.Due.WAITING, _came_since(_d.changed_at - overlap))
-    return _readied(tx, statement, now)
-
-
-def wake_overtaken(tx: Transaction, record_ids: Sequence[int], since: float, now: float) -> None:
-    """Wake those of these records' deliveries for which what they wait for came after `since`, when they were looked at."""
-    mine = (tx.among(_d.record_id, record_ids), _d.state == t.Due.WAITING)
-    _readied(tx, sa.update(t.delivery).where(*mine, _came_since(sa.literal(since))), now)
-
-
-def _came_since(moment: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
-    """No link is open any more; or the record that is waited for has changed or become part of another."""
-    r, g = t.reference.c, t.record.c
-    linked = ~sa.exists().where(r.record_id == _d.record_id, r.waiting == 1)
-    changed = sa.exists().where(g.id == _d.waits_for, sa.or_(g.changed_at > moment, g.merged_into.is_not(None)))
-    return sa.case((_d.waits_for.is_(None), linked), else_=changed)
-
-
-def _readied(tx: Transaction, statement: sa.Update, now: float) -> set[str]:
-    values = statement.values(state=int(t.Due.READY), next_at=now, waits_for=None, error=None).returning(_d.sink)
-    return {row[0] for row in tx.execute(values)}
-
-
 class Claimed(NamedTuple):
     """One delivery under lease."""
 
@@ -143,9 +97,11 @@ class Claimed(NamedTuple):
     remote_key: str | None
     present: int
     """1 while the target has the record."""
+    changed_at: float
+    """When it last changed, before this."""
 
 
-_CLAIMED = (_d.record_id, _d.due_version, _d.acked_version, _d.attempts, _d.remote_key, _d.present)
+_CLAIMED = (_d.record_id, _d.due_version, _d.acked_version, _d.attempts, _d.remote_key, _d.present, _d.changed_at)
 
 
 def claim(tx: Transaction, sink: str, lease: str, now: float, seconds: float, limit: int) -> list[Claimed]:
@@ -259,6 +215,12 @@ def _mark_row(one: Mark) -> dict[str, Any]:
     }
 
 
+def give_back(tx: Transaction, sink: str, lease: str, now: float) -> None:
+    """Free what this lease holds, of which the target has heard nothing."""
+    mine = (_d.sink == sink, _d.lease == lease, _d.state == t.Due.LEASED)
+    tx.execute(sa.update(t.delivery).where(*mine).values(state=int(t.Due.READY), lease=None, lease_until=None, next_at=now))
+
+
 class Freed(NamedTuple):
     """One delivery whose holder is gone."""
 
@@ -274,6 +236,8 @@ BLIND_SECONDS = 60.0
 """How much longer the lease of a delivery lasts that may not be repeated: waiting is cheaper than asking a person."""
 LONGEST_SECONDS = 300.0
 """After this long a delivery is freed also from a process that lives: what works on it hangs."""
+NO_ANSWER = "NAVE-E005"
+"""The code of a delivery whose outcome is unknown because its holder ended before it had the answer."""
 HOLDER = 13
 """Letters of a lease, in front, that name the process; the rest tells its leases apart."""
 
@@ -284,13 +248,32 @@ def free_expired(tx: Transaction, now: float, sinks: Mapping[str, bool], *, all_
     A delivery is held until its own time is over, and after that as long as its process renews the lease of its own.
     """
     safe = [name for name, idempotent in sinks.items() if idempotent]
-    state = sa.case((_d.sink.in_(safe), int(t.Due.READY)), else_=int(t.Due.UNKNOWN))
-    expired = sa.update(t.delivery).where(_d.state == t.Due.LEASED, _d.sink.in_(list(sinks)))
-    if not all_leases:
-        expired = expired.where(_expired(now, safe))
+    left = sa.and_(_d.state == t.Due.LEASED, _d.sink.in_(list(sinks)))
+    return _freed(tx, left if all_leases else sa.and_(left, _expired(now, safe)), safe, now)
+
+
+def _freed(tx: Transaction, which: sa.ColumnElement[bool], safe: Sequence[str], now: float) -> list[Freed]:
+    repeated = _d.sink.in_(safe)
     # Whether the write went out nobody knows: should the record be retired, the target must hear of it.
-    freed = expired.values(state=state, lease=None, lease_until=None, next_at=now, present=1)
+    values = {"lease": None, "lease_until": None, "next_at": now, "present": 1}
+    state = sa.case((repeated, int(t.Due.READY)), else_=int(t.Due.UNKNOWN))
+    error = sa.case((repeated, _d.error), else_=NO_ANSWER)
+    freed = sa.update(t.delivery).where(which).values(state=state, error=error, **values)
     return [Freed._make(row) for row in tx.execute(freed.returning(_d.sink, _d.record_id, _d.due_version, _d.state))]
+
+
+def left_by(tx: Transaction, sink: str, holder: str) -> bool:
+    """Whether this process holds a delivery of the sink."""
+    return bool(tx.rows(sa.select(_d.sink).where(_held_by(sink, holder)).limit(1)))
+
+
+def free_own(tx: Transaction, now: float, sink: str, idempotent: bool, holder: str) -> list[Freed]:
+    """Take back what this process holds of a sink though it is at work on none of it."""
+    return _freed(tx, _held_by(sink, holder), [sink] if idempotent else [], now)
+
+
+def _held_by(sink: str, holder: str) -> sa.ColumnElement[bool]:
+    return sa.and_(_d.sink == sink, _d.state == t.Due.LEASED, sa.func.substr(_d.lease, 1, HOLDER) == holder)
 
 
 def any_expired(tx: Transaction, now: float, sinks: Mapping[str, bool]) -> bool:
@@ -308,38 +291,65 @@ def _expired(now: float, safe: Sequence[str]) -> sa.ColumnElement[bool]:
     return sa.and_(_d.lease_until < now, sa.or_(_d.lease_until < now - LONGEST_SECONDS, ~alive))
 
 
-def unknown(tx: Transaction, sink: str, limit: int) -> list[Claimed]:
-    """Deliveries whose outcome nobody knows yet."""
-    return [
-        Claimed._make(row)
-        for row in tx.rows(sa.select(*_CLAIMED).where(_d.sink == sink, _d.state == t.Due.UNKNOWN).limit(limit))
-    ]
+def unknown(tx: Transaction, sink: str, limit: int, now: float) -> list[Claimed]:
+    """Deliveries whose outcome nobody knows yet, and which it is time to ask about, the longest waiting first."""
+    statement = sa.select(*_CLAIMED).where(_d.sink == sink, _d.state == t.Due.UNKNOWN, _d.next_at <= now)
+    return [Claimed._make(row) for row in tx.rows(statement.order_by(_d.next_at, _d.record_id).limit(limit))]
 
 
-def settle_unknown(tx: Transaction, sink: str, marks: Sequence[Mark], now: float) -> None:
-    """Write what the target said when it was asked: it has the record, or it surely has not and it is sent again."""
+class Told(NamedTuple):
+    """What asking about one delivery came to; `asked` is how it stood when the target was asked."""
+
+    asked: Claimed
+    mark: Mark
+
+
+def settle_unknown(tx: Transaction, sink: str, told: Sequence[Told], now: float) -> set[int]:
+    """Write what came of asking; returns the records for which that still counts.
+
+    It does not where the delivery went on since: somebody else asked, sent it again, and its outcome is unknown anew.
+    """
+    current = {row.record_id: (row.attempts, row.changed_at) for row in tx.rows(_still_unknown(tx, sink, told))}
+    counts = [one for one in told if current.get(one.asked.record_id) == (one.asked.attempts, one.asked.changed_at)]
+    if counts:
+        tx.execute(_settling(sink, now), [{name: _mark_row(one.mark)[name] for name in _SETTLING} for one in counts])
+    return {one.asked.record_id for one in counts}
+
+
+_SETTLING = ("n_record", "n_state", "n_acked", "n_next", "n_attempts", "n_remote", "n_present", "n_error")
+
+
+def _still_unknown(tx: Transaction, sink: str, told: Sequence[Told]) -> sa.Select[Any]:
+    mine = (_d.sink == sink, _d.state == t.Due.UNKNOWN, tx.among(_d.record_id, [one.asked.record_id for one in told]))
+    return sa.select(_d.record_id, _d.attempts, _d.changed_at).where(*mine).order_by(_d.record_id).with_for_update()
+
+
+def _settling(sink: str, now: float) -> sa.Update:
     more = sa.func.coalesce(sa.bindparam("n_acked", type_=sa.Integer), _d.due_version) < _d.due_version
-    statement = (
+    still = sa.bindparam("n_state", type_=sa.SmallInteger) == t.Due.UNKNOWN
+    return (
         sa.update(t.delivery)
-        .where(_d.sink == sink, _d.record_id == sa.bindparam("n_record"), _d.state == t.Due.UNKNOWN)
+        .where(_d.sink == sink, _d.record_id == sa.bindparam("n_record"))
         .values(
-            state=sa.case((more, int(t.Due.READY)), else_=sa.bindparam("n_state")),
+            state=sa.case((more, int(t.Due.READY)), else_=sa.bindparam("n_state", type_=sa.SmallInteger)),
             acked_version=_acked,
-            next_at=now,
+            next_at=sa.case((more, now), else_=sa.bindparam("n_next", type_=sa.Float)),
+            attempts=sa.bindparam("n_attempts", type_=sa.Integer),
             remote_key=sa.func.coalesce(sa.bindparam("n_remote", type_=sa.String), _d.remote_key),
             present=_present,
-            error=None,
-            changed_at=now,
+            error=sa.case((still, _d.error), else_=sa.bindparam("n_error", type_=sa.String)),
+            changed_at=sa.case((still, _d.changed_at), else_=now),
         )
     )
-    names = ("n_record", "n_state", "n_acked", "n_remote", "n_present")
-    if marks:
-        tx.execute(statement, [{name: _mark_row(one)[name] for name in names} for one in marks])
 
 
-def work_left(tx: Transaction, sinks: Iterable[str], patience: int) -> int:
-    """Deliveries to these sinks that are under way or will be tried soon: after `patience` failures they do not count."""
-    busy = sa.or_(_d.state == t.Due.LEASED, sa.and_(_d.state == t.Due.READY, _d.attempts < patience))
+def work_left(tx: Transaction, sinks: Iterable[str], patience: int, *, asked: Iterable[str] = (), now: float = 0.0) -> int:
+    """Deliveries to these sinks that are under way or will be tried soon: after `patience` failures they do not count.
+
+    At the sinks in `asked`, which can be, also those of unknown outcome that it is time to ask about.
+    """
+    unasked = sa.and_(_d.state == t.Due.UNKNOWN, _d.sink.in_(list(asked)), _d.next_at <= now)
+    busy = sa.or_(_d.state == t.Due.LEASED, sa.and_(_d.state == t.Due.READY, _d.attempts < patience), unasked)
     return int(tx.rows(sa.select(sa.func.count()).select_from(t.delivery).where(_d.sink.in_(list(sinks)), busy))[0][0])
 
 

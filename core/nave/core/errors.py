@@ -3,6 +3,7 @@
 * NaveError
   * ConfigError      a person must change the configuration; the flow stops
   * RetryableError   the same call may succeed later; back off, `after` is the far side's own advice
+    * StoreAway      the hub's own store is not there; look again soon
   * WaitingError     something else must arrive first; park until it does
   * UnknownOutcome   the far side may have done it; probe before trying again
   * PermanentError   this record can never succeed; dead letter, with its reason
@@ -48,6 +49,13 @@ class RetryableError(NaveError):
     def __init__(self, code: str, *, after: float | None = None, field: str | None = None, **params: object) -> None:
         super().__init__(code, field=field, **params)
         self.after = after
+
+
+class StoreAway(RetryableError):
+    """The hub's own store cannot be used for now: nothing can be done until it is back, and then all of it at once."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("NAVE-E001", reason=reason)
 
 
 class WaitingError(NaveError):

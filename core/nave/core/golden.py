@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from nave.core import deliveries, references
+from nave.core import deliveries, references, waking
 from nave.core.entities import Document, encode
 from nave.core.identity import Cluster
 from nave.core.intake import Candidate, Counts, Intake, Known, Overtaken, Taken, digest
@@ -314,4 +314,4 @@ def _wake_waiting(tx: Transaction, intake: Intake, found: Found, known: Mapping[
     """Deliveries that waited for a record to be known in this system; one that is all new has nobody waiting for it."""
     joined = [one.record_id for one in found.clusters if any(node.key not in known for node in one.nodes)]
     joined += [old for one in found.clusters for old in one.absorbed]
-    return deliveries.wake_for(tx, joined, intake.now)
+    return waking.wake_for(tx, joined, intake.now)

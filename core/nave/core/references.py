@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from nave.core import deliveries
+from nave.core import waking
 from nave.core.entities import Document, EntityType
 from nave.core.store import Query, Transaction
 from nave.core.store import schema as t
@@ -101,7 +101,7 @@ def arrived(tx: Transaction, entity: str, system: str, keys: Sequence[str], now:
         return set()
     statement = sa.update(t.reference).where(r.waiting == 1, r.entity == entity, r.system == system, tx.among(r.key, keys))
     woken = {row[0] for row in tx.execute(statement.values(waiting=0).returning(r.record_id))}
-    return deliveries.wake(tx, woken, now)
+    return waking.wake(tx, woken, now)
 
 
 _ANY_WAITING = Query(
@@ -122,7 +122,7 @@ def resolve_missed(tx: Transaction, now: float) -> set[str]:
     r, s = t.reference.c, t.source_record.c
     there = sa.exists().where(s.entity == r.entity, s.system == r.system, s.key == r.key)
     statement = sa.update(t.reference).where(r.waiting == 1, there).values(waiting=0).returning(r.record_id)
-    return deliveries.wake(tx, {row[0] for row in tx.execute(statement)}, now)
+    return waking.wake(tx, {row[0] for row in tx.execute(statement)}, now)
 
 
 def close(tx: Transaction, record_ids: Sequence[int]) -> None:

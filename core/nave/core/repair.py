@@ -53,13 +53,18 @@ def _place_in_time(tx: Transaction, letter: Any) -> tuple[int | None, float]:
 
 
 def _send_again(tx: Transaction, letter: Any, now: float) -> None:
+    ready = {"state": int(t.Due.READY), "next_at": now, "attempts": 0, "changed_at": now}
+    tx.execute(sa.update(t.delivery).where(*_stands_for(letter)).values(ready))
+
+
+def _stands_for(letter: Any) -> tuple[sa.ColumnElement[bool], ...]:
+    """The delivery, if this letter tells how it stands: an older one says nothing of what became of it since.
+
+    Where the outcome of a newer version is unknown, acting on an older letter would send that version again, blindly.
+    """
     d = t.delivery.c
     stuck = d.state.in_([int(t.Due.DEAD), int(t.Due.UNKNOWN)])
-    tx.execute(
-        sa.update(t.delivery)
-        .where(d.sink == letter.flow, d.record_id == letter.record_id, stuck)
-        .values(state=int(t.Due.READY), next_at=now, attempts=0)
-    )
+    return d.sink == letter.flow, d.record_id == letter.record_id, stuck, d.changed_at <= letter.at
 
 
 def discard(tx: Transaction, letter: Any, actor: Actor) -> None:
@@ -71,15 +76,11 @@ def discard(tx: Transaction, letter: Any, actor: Actor) -> None:
 
 def _close(tx: Transaction, letter: Any, now: float) -> None:
     d = t.delivery.c
-    stuck = d.state.in_([int(t.Due.DEAD), int(t.Due.UNKNOWN)])
     version = decode(letter.origin).get("version")
     given_up = d.due_version if version is None else sa.literal(version)
     state = sa.case((d.due_version > given_up, int(t.Due.READY)), else_=int(t.Due.DISCARDED))
-    tx.execute(
-        sa.update(t.delivery)
-        .where(d.sink == letter.flow, d.record_id == letter.record_id, stuck)
-        .values(state=state, acked_version=given_up, next_at=now, attempts=0)
-    )
+    closed = sa.update(t.delivery).where(*_stands_for(letter))
+    tx.execute(closed.values(state=state, acked_version=given_up, next_at=now, attempts=0, changed_at=now))
 
 
 def settle(tx: Transaction, letters: Sequence[Any], how: t.Letter, actor: Actor) -> None:

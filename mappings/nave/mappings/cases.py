@@ -16,8 +16,9 @@ from nave.mappings.forms import plain
 from nave.mappings.lineage import LIST, Steps
 from nave.mappings.mapping import Inbound, OutboundMapping
 from nave.mappings.operations import plain_digits
+from nave.mappings.parts import Part
 from nave.mappings.shapes import Shape, shape_of
-from nave.mappings.spec import ExpectedError, TestCase
+from nave.mappings.spec import ExpectedError, ExpectedPart, TestCase
 
 _MISSING = "NAVE-M101"
 
@@ -46,35 +47,86 @@ class CaseResult:
         return not self.differences
 
 
-def run_case(mapping: Inbound | OutboundMapping, entity: EntityType, case: TestCase) -> CaseResult:
+def run_case(
+    mapping: Inbound | OutboundMapping, entity: EntityType, case: TestCase, parts: Mapping[str, Part] | None = None
+) -> CaseResult:
     """Run one case through the mapping, and on the way in through the entity's own checks too.
 
     A case lists what it is about; source fields that the mapping reads beside them are null, unless the case is about
     a missing field (M101).
     """
     missing_expected = case.expect_error is not None and case.expect_error.code == _MISSING
-    result, key = _outcome(mapping, entity, case.given, whole=missing_expected)
+    used = [*mapping.used, *(steps for part in (parts or {}).values() for steps in part.used)]
+    record = given_record(mapping, entity, case.given, whole=missing_expected, used=used)
+    beside = list(_beside(parts or {}, case, record))
+    if case.expect is None and case.expect_error is None:
+        return CaseResult(case.name, beside)
+    result, key = _outcome(mapping, entity, record)
     if isinstance(result, NaveError):
-        return CaseResult(case.name, _unexpected(case.expect_error, result), result)
+        return CaseResult(case.name, [*_unexpected(case.expect_error, result), *beside], result)
+    return CaseResult(case.name, [*_differences(case, result, key), *beside])
+
+
+def _differences(case: TestCase | ExpectedPart, result: dict[str, Any], key: str | None) -> Iterator[Difference]:
+    """What is otherwise about a record that went through."""
     if case.expect_error:
         said = _said(case.expect_error.field, case.expect_error.code)
-        actual = canonical(result.get(case.expect_error.field or "", None)) or "no error"
-        return CaseResult(case.name, [Difference(case.expect_error.field or "*", said, actual)])
-    differences = list(_compared(plain(case.expect), result, ""))
+        actual = canonical(result.get(case.expect_error.field or "")) or "no error"
+        yield Difference(case.expect_error.field or "*", said, actual)
+        return
     if case.key is not None and key != case.key:
-        differences.insert(0, Difference("key", case.key, key))
-    return CaseResult(case.name, differences)
+        yield Difference("key", case.key, key)
+    yield from _compared(plain(case.expect or {}), result, "")
 
 
-def untested(mapping: Inbound | OutboundMapping, cases: Iterable[TestCase]) -> list[str]:
-    """Top-level target fields that no case expects anything of."""
+def _beside(parts: Mapping[str, Part], case: TestCase, record: dict[str, Any]) -> Iterator[Difference]:
+    """What is otherwise about the records of the parts that the case names; their fields are named `buyer[0].name`."""
+    for name, expected in case.also.items():
+        part = parts.get(name)
+        if part is None:
+            yield Difference(name, str(len(expected)), None)
+            continue
+        raws = part.split(record)
+        if len(raws) != len(expected):
+            yield Difference(name, str(len(expected)), str(len(raws)))
+        for place, (raw, wanted) in enumerate(zip(raws, expected, strict=False)):
+            for one in _of_part(part, raw, wanted):
+                yield Difference(f"{name}[{place}].{one.field}", one.expected, one.actual)
+
+
+def _of_part(part: Part, raw: dict[str, Any], wanted: ExpectedPart) -> Iterator[Difference]:
+    result, key = _outcome(part, part.entity, raw)
+    if isinstance(result, NaveError):
+        yield from _unexpected(wanted.expect_error, result)
+    else:
+        yield from _differences(wanted, result, key)
+
+
+def untested(
+    mapping: Inbound | OutboundMapping, cases: Iterable[TestCase], parts: Mapping[str, Part] | None = None
+) -> list[str]:
+    """Top-level target fields that no case expects anything of; those of parts as `buyer.name`."""
+    listed = list(cases)
+    found = _unseen(mapping, [(case.expect, case.expect_error) for case in listed])
+    for name, part in (parts or {}).items():
+        said = [(one.expect, one.expect_error) for case in listed for one in case.also.get(name, ())]
+        found += [f"{name}.{field}" for field in _unseen(part, said)]
+    return found
+
+
+def _unseen(
+    mapping: Inbound | OutboundMapping, said: Iterable[tuple[Mapping[str, Any] | None, ExpectedError | None]]
+) -> list[str]:
     seen: set[str] = set()
-    for case in cases:
-        seen |= set(case.expect or ())
-        if case.expect_error and case.expect_error.field:
-            seen.add(_top(case.expect_error.field))
+    for expect, error in said:
+        seen |= set(expect or ())
+        if error and error.field:
+            seen.add(_top(error.field))
     targets = dict.fromkeys(_top(name) for name in mapping.lineage)
-    return [name for name in targets if name not in seen and name not in ("key", "version", "changed_at", "*")]
+    return [name for name in targets if name not in seen and name not in _NO_FIELDS]
+
+
+_NO_FIELDS = frozenset({"key", "version", "changed_at", "when", "*"})
 
 
 def _top(name: str) -> str:
@@ -82,9 +134,8 @@ def _top(name: str) -> str:
 
 
 def _outcome(
-    mapping: Inbound | OutboundMapping, entity: EntityType, given: Mapping[str, Any], *, whole: bool
+    mapping: Inbound | OutboundMapping, entity: EntityType, record: dict[str, Any]
 ) -> tuple[dict[str, Any] | NaveError, str | None]:
-    record = given_record(mapping, entity, given, whole=whole)
     if isinstance(mapping, OutboundMapping):
         return mapping.run([record])[0], None
     mapped = mapping.run([record])[0]
@@ -94,14 +145,21 @@ def _outcome(
 
 
 def given_record(
-    mapping: Inbound | OutboundMapping, entity: EntityType, given: Mapping[str, Any], *, whole: bool = False
+    mapping: Inbound | OutboundMapping,
+    entity: EntityType,
+    given: Mapping[str, Any],
+    *,
+    whole: bool = False,
+    used: Iterable[Steps] | None = None,
 ) -> dict[str, Any]:
-    """What a case gives, as the mapping meets it: on the way in as a source would bring it, with null for fields that
-    are read and not given (unless it is `whole`), on the way out with the types of the entity."""
+    """What a case gives, as the mapping meets it: on the way in as a source would bring it, on the way out as the hub would.
+
+    On the way in, fields that are read (`used`, or else by the mapping) and not given are null, unless it is `whole`.
+    """
     if isinstance(mapping, OutboundMapping):
         return dict(_typed(plain(given), shape_of(entity.model)))
     record: dict[str, Any] = _raw(plain(given))
-    return record if whole else dict(_completed(record, mapping.used))
+    return record if whole else dict(_completed(record, mapping.used if used is None else used))
 
 
 def _completed(record: Any, used: Iterable[Steps]) -> Any:

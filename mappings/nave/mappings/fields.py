@@ -58,6 +58,8 @@ class Fields:
         self.lineage: dict[str, set[Steps]] = {}
         self.reads: set[Steps] = set()
         self.loops = False
+        self.held: dict[str, tuple[Scope, Code]] = {}
+        """Expressions whose values are at hand by now: a moment that is the version, and a field too, is parsed once."""
 
     # --- expressions ---------------------------------------------------------------------------------------------
 
@@ -89,7 +91,7 @@ class Fields:
         place = self.names.hold(Place(target.name, pieces(used.paths, scope)), "p")
         chain = scope.chain
         scopes = ast.Tuple([load(entry.variable) for entry in chain], ast.Load())
-        positions = ast.Tuple([load(entry.position) for entry in chain if entry.position], ast.Load())
+        positions = ast.Tuple([load(entry.position) for entry in chain if entry.position and entry.named], ast.Load())
         error = self.names.call(failed, load("error"), place, scopes, positions)
         return caught(body, target.handler(error))
 
@@ -105,6 +107,8 @@ class Fields:
         self._check_kind(form.at, tree, target.shape)
         used = Used()
         code = self.expression(form, scope, used) if tree else Code(ast.Constant(None))
+        held_in, held = self.held.get(form.source, (None, code))
+        code = held if held_in is scope else code
         return self.leaf(self._as_reference(code, target.shape, self.system), target, scope, used)
 
     def constant(self, form: forms.Constant, target: Target, scope: Scope) -> Filled:

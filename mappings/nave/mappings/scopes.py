@@ -32,6 +32,8 @@ class Scope:
     """A name that the shape has may be absent without being missing: it is None then."""
     budget: str = ""
     """The variable of the record's budget, where there are loops."""
+    named: bool = True
+    """Whether the number of the item is part of the names of targets: `lines[3].product`."""
 
     @property
     def chain(self) -> list[Scope]:

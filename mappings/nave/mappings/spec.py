@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+PART_NAME = r"^[a-z][a-z0-9_-]{0,62}$"
 
 _EXPRESSION = {"type": "string", "maxLength": 2000, "description": "An expression: a path, filters, operators"}
 _NAMES = {"type": "object", "additionalProperties": {"$ref": "#/$defs/Field"}}
@@ -42,6 +44,35 @@ _FIELD_SCHEMA: dict[str, Any] = {
 }
 
 
+_FIELDS_SCHEMA = _NAMES | {"description": "Target field -> how it is filled"}
+
+
+def _with_fields(schema: dict[str, Any]) -> dict[str, Any]:
+    schema.setdefault("$defs", {})["Field"] = _FIELD_SCHEMA
+    schema["properties"]["fields"] |= _FIELDS_SCHEMA
+    return schema
+
+
+class PartSpec(BaseModel):
+    """Another record that is made of each record of a source, or one of each item of a list in it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, title="Part of a mapping")
+
+    to: str = Field(min_length=1, max_length=200, description="The entity of these records")
+    each: str | None = Field(default=None, description="Path of a list whose every item is a record; `parent` is around it")
+    when: str | None = Field(default=None, description="Only where this holds")
+    key: str | list[str] = Field(description="Expression of the key; a list is joined by /")
+    version: str | None = Field(default=None, description="Its own version; the whole record's, if none is named")
+    changed_at: str | None = Field(default=None, description="Expression of the moment of change, if not the version")
+    fields: dict[str, Any] = Field(default_factory=dict)
+    python: str | None = Field(default=None, description="module:function that fills all fields")
+
+    @classmethod
+    def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """The schema for editors, with the forms of a field."""
+        return _with_fields(super().model_json_schema(*args, **kwargs))
+
+
 class MappingSpec(BaseModel):
     """One mapping file: a source's records to an entity, or an entity to a sink's records."""
 
@@ -55,6 +86,9 @@ class MappingSpec(BaseModel):
     changed_at: str | None = Field(default=None, description="Expression of the moment of change, if not the version")
     extends: str | None = Field(default=None, description="Another mapping, or one that ships with Nave, to begin from")
     fields: dict[str, Any] = Field(default_factory=dict)
+    also: dict[Annotated[str, Field(pattern=PART_NAME)], PartSpec] = Field(
+        default_factory=dict, description="On the way in: what else each record holds, by a name; `erp.orders.buyer`"
+    )
     drop: list[str] = Field(default_factory=list, description="Source fields left out on purpose")
     python: str | None = Field(default=None, description="module:function that fills all fields from the record")
     xslt: str | None = Field(default=None, description="Stylesheet in xslt/ that fills all fields from the record")
@@ -65,9 +99,10 @@ class MappingSpec(BaseModel):
     @classmethod
     def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """The schema for editors, with the forms of a field, which the compiler checks itself."""
-        schema = super().model_json_schema(*args, **kwargs)
-        schema.setdefault("$defs", {})["Field"] = _FIELD_SCHEMA
-        schema["properties"]["fields"] |= _NAMES | {"description": "Target field -> how it is filled"}
+        schema = _with_fields(super().model_json_schema(*args, **kwargs))
+        part = schema["$defs"].get("PartSpec")
+        if part is not None:
+            part["properties"]["fields"] |= _FIELDS_SCHEMA
         return schema
 
 
@@ -82,11 +117,14 @@ class TestCase(BaseModel):
     expect: dict[str, Any] | None = Field(default=None, description="Only these fields are compared; null means absent")
     expect_error: ExpectedError | None = None
     key: str | None = Field(default=None, description="The key that the record must have")
+    also: dict[str, list[ExpectedPart]] = Field(default_factory=dict, description="What the mapping's `also` make of it")
 
     @model_validator(mode="after")
     def _one_expectation(self) -> TestCase:
-        if (self.expect is None) == (self.expect_error is None):
+        if self.expect is not None and self.expect_error is not None:
             raise ValueError("a case has either 'expect' or 'expect_error'")
+        if self.expect is None and self.expect_error is None and not self.also:
+            raise ValueError("a case has either 'expect' or 'expect_error', or 'also'")
         return self
 
 
@@ -97,6 +135,16 @@ class ExpectedError(BaseModel):
 
     field: str | None = None
     code: str
+
+
+class ExpectedPart(BaseModel):
+    """One of the records that a part of a mapping must give, or how it must be refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    key: str | None = None
+    expect: dict[str, Any] | None = None
+    expect_error: ExpectedError | None = None
 
 
 class TestFile(BaseModel):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +34,12 @@ class Way:
 
 def ways_of(spec: MappingSpec, mapping: Inbound | OutboundMapping) -> list[Way]:
     """The ways of key, version and all fields, in the order of the file; `spec` is what `mapping` was compiled from."""
-    read = forms.Forms([], references=isinstance(mapping, Inbound))
+    return said_ways(spec, mapping.lineage, references=isinstance(mapping, Inbound))
+
+
+def said_ways(spec: MappingSpec, lineage: Mapping[str, Sequence[str]], *, references: bool) -> list[Way]:
+    """The ways that a mapping says, with the source fields that its lineage knows for each."""
+    read = forms.Forms([], references=references)
     found: list[tuple[str, forms.Form | None]] = []
     for name in ("key", "version", "changed_at"):
         value = getattr(spec, name)
@@ -46,7 +51,7 @@ def ways_of(spec: MappingSpec, mapping: Inbound | OutboundMapping) -> list[Way]:
         whole = forms.Python(("python",), text) if spec.python else forms.Xslt(("xslt",), text, None)
         found[-1] = ("*", whole)
     ways = [way for name, form in found if form is not None for way in _ways(name, form)]
-    return [_with_sources(way, mapping.lineage) for way in ways]
+    return [_with_sources(way, lineage) for way in ways]
 
 
 def _with_sources(way: Way, lineage: Mapping[str, Sequence[str]]) -> Way:
@@ -151,8 +156,13 @@ def _used(expressions: Sequence[forms.Expression]) -> tuple[tuple[str, ...], tup
 
 def values_at(record: Any, path: str) -> list[Any]:
     """What a record holds at a source path as lineage writes it; one value per item where lists are walked."""
+    return values_along(record, _steps(path))
+
+
+def values_along(record: Any, steps: Iterable[str]) -> list[Any]:
+    """What a record holds behind these steps; nothing where a step cannot be taken."""
     values = [record]
-    for step in _steps(path):
+    for step in steps:
         if step == LIST:
             values = [inner for value in values for inner in (value if isinstance(value, list) else [value])]
         else:

@@ -18,6 +18,7 @@ from nave.core.journal import Claim, Entry
 from nave.core.store import Query, Transaction
 from nave.core.store import schema as t
 from nave.workers.flows import Hub, SourceFlow
+from nave.workers.parts import hand_on
 from nave.workers.prepare import Prepared, dead, prepare
 
 _log = structlog.get_logger()
@@ -41,8 +42,8 @@ def apply_step(hub: Hub) -> Applied | None:
         if not claim.entries:
             return None
         flow = hub.sources[claim.entries[0].source]
-        done, sinks = _commit(hub, flow, claim, prepare(hub.store, flow, claim.entries))
-    hub.hints.announce(sinks)
+        done, topics, handed_on = _commit(hub, flow, claim, prepare(hub.store, flow, claim.entries))
+    hub.hints.announce(topics | {"apply"} if handed_on else topics)
     return done
 
 
@@ -53,8 +54,7 @@ def apply_landed(hub: Hub, flow: SourceFlow, entry: Entry, tx: Transaction) -> f
     """
     try:
         with tx.savepoint():
-            claim = Claim(hub.store, [entry], tx)
-            return _commit(hub, flow, claim, prepare(hub.store, flow, [entry], look=False))[1]
+            return _with_parts(hub, flow, entry, tx)
     except RetryableError:
         raise
     except Exception as error:
@@ -62,17 +62,26 @@ def apply_landed(hub: Hub, flow: SourceFlow, entry: Entry, tx: Transaction) -> f
         return None
 
 
-def _commit(hub: Hub, flow: SourceFlow, claim: Claim, prepared: Prepared) -> tuple[Applied, frozenset[str]]:
+def _with_parts(hub: Hub, flow: SourceFlow, entry: Entry, tx: Transaction) -> frozenset[str]:
+    claim = Claim(hub.store, [entry], tx)
+    _done, sinks, handed_on = _commit(hub, flow, claim, prepare(hub.store, flow, [entry], look=False))
+    return sinks.union(*(_with_parts(hub, hub.sources[one.source], one, tx) for one in handed_on))
+
+
+def _commit(hub: Hub, flow: SourceFlow, claim: Claim, prepared: Prepared) -> tuple[Applied, frozenset[str], Sequence[Entry]]:
+    """What was done, the sinks that have work now, and the batches that were handed on to the source's parts."""
     records = sum(len(entry.records) for entry in claim.entries)
     with claim.commit() as tx:
         if tx is None:
-            return Applied(flow.name, 0, Counts(), 0), frozenset()
+            return Applied(flow.name, 0, Counts(), 0), frozenset(), []
         taken = _take_in(hub, flow, claim.entries, prepared, tx)
+        taken = _unchanged_too(taken, prepared.left_out)
         taken, dead_now = _without_known(tx, flow, taken, prepared.dead)
         bury(tx, dead_now, hub.clock, hub.ids)
         _book(tx, flow, claim.entries, taken, dead_now, hub.clock())
+        handed_on = hand_on(tx, flow, claim.entries)
     total = Counts(*(sum(column) for column in zip(Counts(), *taken.counts.values(), strict=True)))
-    return Applied(flow.name, records, total, len(dead_now)), taken.sinks
+    return Applied(flow.name, records, total, len(dead_now)), taken.sinks, handed_on
 
 
 def _without_known(
@@ -82,14 +91,18 @@ def _without_known(
     known = still_open(tx, flow.name, dead_now) if dead_now else []
     if not known:
         return taken, dead_now
-    again = Counter(one.journal_id for one in known)
+    same = {id(one) for one in known}
+    batches = [one.journal_id for one in known if one.journal_id is not None]
+    return _unchanged_too(taken, batches), [one for one in dead_now if id(one) not in same]
+
+
+def _unchanged_too(taken: Taken, batches: Sequence[int]) -> Taken:
+    """The counts with one more unchanged record for each time that a batch is named."""
     counts = dict(taken.counts)
-    for journal_id, number in again.items():
-        assert journal_id is not None
+    for journal_id, number in Counter(batches).items():
         before = counts.get(journal_id, Counts())
         counts[journal_id] = before._replace(unchanged=before.unchanged + number)
-    same = {id(one) for one in known}
-    return Taken(counts, taken.sinks), [one for one in dead_now if id(one) not in same]
+    return Taken(counts, taken.sinks)
 
 
 def _take_in(hub: Hub, flow: SourceFlow, entries: Sequence[Entry], prepared: Prepared, tx: Transaction) -> Taken:
@@ -102,7 +115,7 @@ def _take_in(hub: Hub, flow: SourceFlow, entries: Sequence[Entry], prepared: Pre
     except Exception as error:
         # What seemed unchanged may not be so any more, by another worker or by what comes first now: all of it is mapped.
         whole = prepare(hub.store, flow, entries, look=False)
-        prepared.candidates, prepared.dead = whole.candidates, whole.dead
+        prepared.candidates, prepared.dead, prepared.left_out = whole.candidates, whole.dead, whole.left_out
         if not isinstance(error, Overtaken):
             _log.warning("batch.split", source=flow.name, reason=str(error))
         return _one_by_one(intake, flow, entries, prepared, tx)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -23,18 +23,21 @@ from nave.mappings import (
     MappingProblems,
     MappingSpec,
     OutboundMapping,
+    Part,
     ValueTable,
     compile_condition,
     compile_inbound,
     compile_outbound,
+    compile_parts,
     extended,
     shipped_text,
 )
 from nave.workers.flows import Hub, SinkFlow, SourceFlow
 from nave.workers.hints import Hints
 from nave.workers.keep import Slot, synchronise
+from nave.workers.parts import PartMapping
 
-Compiled = TypeVar("Compiled", Inbound, OutboundMapping)
+Compiled = TypeVar("Compiled", Inbound, OutboundMapping, dict[str, Part])
 
 
 @dataclass
@@ -44,6 +47,8 @@ class Compilation:
     config: HubConfig
     inbound: dict[str, Inbound] = field(default_factory=dict)
     """By source."""
+    parts: dict[str, dict[str, Part]] = field(default_factory=dict)
+    """By source, and then by their names in its mapping."""
     outbound: dict[str, OutboundMapping] = field(default_factory=dict)
     """By sink."""
     conditions: dict[str, Callable[[Document], bool]] = field(default_factory=dict)
@@ -75,20 +80,18 @@ def _tables(config: HubConfig, problems: list[Problem]) -> dict[str, ValueTable]
 
 def _compile_source(done: Compilation, source: SourceConfig, tables: Mapping[str, ValueTable]) -> None:
     config = done.config
-    compiled = _compiled(
-        done,
-        source.mapping,
-        lambda spec: compile_inbound(
-            spec,
-            config.entities[source.entity].entity,
-            system=source.system,
-            time_zone=config.systems[source.system].time_zone,
-            tables=tables,
-            folder=config.folder,
-        ),
-    )
-    if compiled:
+    entities = {name: rules.entity for name, rules in config.entities.items()}
+    around: dict[str, Any] = {
+        "system": source.system,
+        "time_zone": config.systems[source.system].time_zone,
+        "tables": tables,
+        "folder": config.folder,
+    }
+    compiled = _compiled(done, source.mapping, lambda spec: compile_inbound(spec, entities[source.entity], **around))
+    parts = _compiled(done, source.mapping, lambda spec: compile_parts(spec, entities, **around))
+    if compiled and parts is not None:
         done.inbound[source.name] = compiled
+        done.parts[source.name] = parts
 
 
 def _compile_sink(done: Compilation, sink: SinkConfig, tables: Mapping[str, ValueTable]) -> None:
@@ -177,7 +180,7 @@ def build_hub(config: HubConfig, compiled: Compilation, *, deaf: bool = False) -
         name=config.name,
         folder=config.folder,
         store=store,
-        sources={name: _source(config, one, rules, compiled.inbound[name]) for name, one in config.sources.items()},
+        sources=_sources(config, rules, compiled),
         sinks={name: _sink(config, one, rules, compiled) for name, one in sinks.items()},
         entities=rules,
         hints=Hints(config.broker, hub=config.name, deaf=deaf),
@@ -203,6 +206,18 @@ def _rules(config: HubConfig, name: str, sinks: Mapping[str, SinkConfig]) -> Ent
         sinks=tuple(sink.name for sink in sinks.values() if sink.entity == name),
         every_version=entity.deliver == "every_version",
     )
+
+
+def _sources(config: HubConfig, rules: Mapping[str, EntityRules], compiled: Compilation) -> dict[str, SourceFlow]:
+    """All ways in, each with its parts behind it."""
+    found: dict[str, SourceFlow] = {}
+    for name, source in config.sources.items():
+        parts = {f"{name}.{part}": one for part, one in compiled.parts[name].items()}
+        whole = _source(config, source, rules, compiled.inbound[name])
+        found[name] = replace(whole, parts={part: one.split for part, one in parts.items()})
+        for part, one in parts.items():
+            found[part] = SourceFlow(part, source.system, rules[one.entity.name], PartMapping(one))
+    return found
 
 
 def _source(config: HubConfig, source: SourceConfig, rules: Mapping[str, EntityRules], mapping: Inbound) -> SourceFlow:

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import structlog
 import tenacity
 
-from nave.core import deliveries
+from nave.core import deliveries, waking
 from nave.core.clock import id_text
 from nave.core.dead import Dead, bury
 from nave.core.deliveries import Claimed, Mark
 from nave.core.entities import encode
 from nave.core.errors import NaveError, RetryableError, UnknownOutcome, Verdict, WaitingError, verdict
 from nave.core.outbound import Outlook, Ready, look_out
-from nave.core.protocols import Outbound, Outcome, Probe, Receipt, Sink
+from nave.core.protocols import Outbound, Outcome, Receipt, Sink
 from nave.core.store.schema import Due
-from nave.workers.flows import Hub, SinkFlow
+from nave.workers.flows import Hub, Left, SinkFlow
 
 _log = structlog.get_logger()
 LEASE_SECONDS = 6.0
 """After this long a delivery is held only by the lease that its process renews."""
-_PROBE_SECONDS = 30.0
-"""How long at most a target that is away is left alone: it must be up to date within a minute of its return."""
+LONGEST_PAUSE = 30.0
+"""Seconds for which whoever is away is left alone at most: all must be up to date within a minute of its return."""
+_HANDFUL = 10
+"""Records that are sent at once where none may go twice: between two handfuls it is looked whether they are still ours."""
 _backoff = tenacity.wait_random_exponential(multiplier=1, max=900)
 
 
@@ -39,7 +40,7 @@ class Delivered:
     pause: float = 0.0
 
 
-class _Result(NamedTuple):
+class Result(NamedTuple):
     """What became of one claimed delivery, and the letter if it is dead."""
 
     mark: Mark
@@ -58,28 +59,48 @@ def deliver_step(hub: Hub, flow: SinkFlow, sink: Sink, *, away: int = 0) -> Deli
 
     `away` says how often in a row the target was found to be away: it is asked with a single record then.
     """
+    finish(hub, flow)
     lease = hub.stamp + id_text(hub.ids.take()[0])
+    # Should the store break the step off, and be it while it says that it has committed, nothing may stay claimed for long.
+    hub.left[flow.name] = Left(lease)
     # A lease that is forgotten at a power loss only makes the delivery due again; a blind target must never get it twice.
     with hub.store.write(durable=not flow.idempotent) as tx:
         limit = 1 if away else flow.batch
         seconds = LEASE_SECONDS if flow.idempotent else deliveries.BLIND_SECONDS
         claimed = deliveries.claim(tx, flow.name, lease, hub.clock(), seconds, limit)
     if not claimed:
+        del hub.left[flow.name]
         return None
     looked_at = hub.clock()
     results, pause = _work(hub, flow, sink, claimed, away)
-    _record(hub, flow, lease, results, looked_at)
+    hub.left[flow.name] = Left(lease, True, results, looked_at)
+    finish(hub, flow)
     done = sum(result.mark.state in (Due.DELIVERED, Due.SKIPPED) for result in results)
     return Delivered(len(claimed), done, len(claimed) - done, pause)
 
 
-def _work(hub: Hub, flow: SinkFlow, sink: Sink, claimed: Sequence[Claimed], away: int) -> tuple[list[_Result], float]:
+def finish(hub: Hub, flow: SinkFlow) -> None:
+    """Write down what the target said, or give back what it was not asked about yet; again, if the store was away."""
+    left = hub.left.get(flow.name)
+    if left is None:
+        return
+    if left.results is None and left.asked and not flow.idempotent:
+        pass  # nobody knows what became of it: the lease ends by itself, and then the target or a person is asked
+    elif left.results is None:
+        with hub.store.write(durable=False) as tx:
+            deliveries.give_back(tx, flow.name, left.lease, hub.clock())
+    else:
+        _record(hub, flow, left.lease, left.results, left.looked_at)
+    del hub.left[flow.name]
+
+
+def _work(hub: Hub, flow: SinkFlow, sink: Sink, claimed: Sequence[Claimed], away: int) -> tuple[list[Result], float]:
     with hub.store.read() as tx:
         outlook = look_out(tx, flow.rules.type, claimed, every_version=flow.rules.every_version)
     by_id = {one.record_id: one for one in claimed}
     results = _held_back(flow, by_id, outlook)
     outbound: list[Outbound] = []
-    for ready, shape in _mapped(flow, outlook.ready, by_id):
+    for ready, shape in mapped(flow, outlook.ready, by_id):
         if isinstance(shape, Outbound):
             outbound.append(shape)
         else:
@@ -88,16 +109,16 @@ def _work(hub: Hub, flow: SinkFlow, sink: Sink, claimed: Sequence[Claimed], away
     return results + written, pause
 
 
-def _held_back(flow: SinkFlow, by_id: Mapping[int, Claimed], outlook: Outlook) -> list[_Result]:
+def _held_back(flow: SinkFlow, by_id: Mapping[int, Claimed], outlook: Outlook) -> list[Result]:
     """Deliveries that wait for a link, and those whose record is gone, which nothing but a restored backup can cause."""
     seen = outlook.waiting | {ready.record_id for ready in outlook.ready} | outlook.broken.keys()
-    broken = [_dead(flow, by_id[number], by_id[number].due_version, *why) for number, why in outlook.broken.items()]
-    waiting = [_Result(Mark(number, Due.WAITING, error="NAVE-E006")) for number in outlook.waiting]
-    gone = [_Result(Mark(number, Due.SKIPPED, one.due_version)) for number, one in by_id.items() if number not in seen]
+    broken = [dead_one(flow, by_id[number], by_id[number].due_version, *why) for number, why in outlook.broken.items()]
+    waiting = [Result(Mark(number, Due.WAITING, error="NAVE-E006")) for number in outlook.waiting]
+    gone = [Result(Mark(number, Due.SKIPPED, one.due_version)) for number, one in by_id.items() if number not in seen]
     return waiting + gone + broken
 
 
-def _mapped(
+def mapped(
     flow: SinkFlow, ready: Sequence[Ready], by_id: Mapping[int, Claimed]
 ) -> list[tuple[Ready, Outbound | NaveError | None]]:
     """Each record with its outbound shape, the error, or None where the sink neither wants it nor has it."""
@@ -134,34 +155,68 @@ def _wants(flow: SinkFlow, ready: Ready) -> bool | NaveError:
         return error
 
 
-def _unmapped(hub: Hub, flow: SinkFlow, claimed: Claimed, ready: Ready, error: NaveError | None) -> _Result:
+def _unmapped(hub: Hub, flow: SinkFlow, claimed: Claimed, ready: Ready, error: NaveError | None) -> Result:
     if error is None:
-        return _Result(Mark(ready.record_id, Due.SKIPPED, ready.version, again=True))
+        return Result(Mark(ready.record_id, Due.SKIPPED, ready.version, again=True))
     if isinstance(error, WaitingError):
-        return _Result(Mark(ready.record_id, Due.WAITING, waits_for=error.on, error=error.code))
+        return Result(Mark(ready.record_id, Due.WAITING, waits_for=error.on, error=error.code))
     attempts = claimed.attempts + 1
     if verdict(error) is Verdict.RETRY and attempts < flow.attempts:
         next_at = hub.clock() + backoff(attempts)
-        return _Result(Mark(ready.record_id, Due.READY, ready.version, next_at, attempts, error=error.code))
-    return _dead(flow, claimed, ready.version, encode(ready.document), error)
+        return Result(Mark(ready.record_id, Due.READY, ready.version, next_at, attempts, error=error.code))
+    return dead_one(flow, claimed, ready.version, encode(ready.document), error)
 
 
 def _write(
     hub: Hub, flow: SinkFlow, sink: Sink, outbound: Sequence[Outbound], by_id: Mapping[int, Claimed], away: int
-) -> tuple[list[_Result], float]:
+) -> tuple[list[Result], float]:
     if not outbound:
         return [], 0.0
     numbered = {id_text(number): one for number, one in by_id.items()}
-    records = [_with_remote_key(one, numbered[one.key].remote_key) for one in outbound]
-    receipts, pause = _receipts(flow, sink, records, away)
+    records = [with_remote_key(one, numbered[one.key].remote_key) for one in outbound]
+    if left := hub.left.get(flow.name):
+        hub.left[flow.name] = replace(left, asked=True)
+    tried = {key: one.attempts for key, one in numbered.items()}
+    receipts, pause = (
+        _receipts(flow, sink, records, away) if flow.idempotent else _carefully(flow, sink, records, away, tried)
+    )
     results = [
         _outcome(hub, flow, numbered[record.key], record, receipt) for record, receipt in zip(records, receipts, strict=True)
     ]
     return results, pause
 
 
-def _with_remote_key(one: Outbound, remote_key: str | None) -> Outbound:
+def with_remote_key(one: Outbound, remote_key: str | None) -> Outbound:
     return Outbound(one.key, one.version, one.values, remote_key, one.retired)
+
+
+def _carefully(
+    flow: SinkFlow, sink: Sink, records: Sequence[Outbound], away: int, tried: Mapping[str, int]
+) -> tuple[Sequence[Receipt], float]:
+    """A few at a time, so that a process that sleeps in the middle of a batch, and wakes up, sends no more than those few.
+
+    Nothing is sent after a call that comes to "later" for all: the target is away, or the batch is not ours any more.
+    """
+    receipts: list[Receipt] = []
+    pause = 0.0
+    for some in _handfuls(records, tried):
+        if pause:
+            receipts += [Receipt(Outcome.RETRY, error=receipts[-1].error, tried=False) for _ in some]
+            continue
+        answers, pause = _receipts(flow, sink, some, away)
+        receipts += answers
+    return receipts, pause
+
+
+def _handfuls(records: Sequence[Outbound], tried: Mapping[str, int]) -> Iterator[Sequence[Outbound]]:
+    """Those that went wrong before go alone, for the sake of their neighbours."""
+    some: list[Outbound] = []
+    for record in records:
+        if some and (len(some) == _HANDFUL or tried[record.key] or tried[some[-1].key]):
+            yield some
+            some = []
+        some.append(record)
+    yield some
 
 
 def _receipts(flow: SinkFlow, sink: Sink, records: Sequence[Outbound], away: int) -> tuple[Sequence[Receipt], float]:
@@ -177,9 +232,10 @@ def _receipts(flow: SinkFlow, sink: Sink, records: Sequence[Outbound], away: int
             return [held_back for _ in records], _pause(flow, _known(error), away)
         if verdict(error) is Verdict.PROBE:
             return [Receipt(Outcome.UNKNOWN, error=_known(error)) for _ in records], 0.0
-        if len(records) == 1:
+        if len(records) == 1 and (flow.idempotent or isinstance(error, NaveError)):
             return [_Bug(Outcome.REJECTED, cause=error)], 0.0
         if not flow.idempotent:
+            _log.exception("sink.broke", sink=flow.name)
             gone = UnknownOutcome("NAVE-E005", reason=f"{type(error).__name__}: {error}")
             return [Receipt(Outcome.UNKNOWN, error=gone) for _ in records], 0.0
     # One record of the batch is at fault, in a way nobody thought of: find it, so that its neighbours go on.
@@ -199,7 +255,7 @@ def _if_away(flow: SinkFlow, receipts: Sequence[Receipt], away: int) -> tuple[Se
 
 
 def _pause(flow: SinkFlow, error: NaveError | None, away: int) -> float:
-    pause = getattr(error, "after", None) or min(backoff(away + 1), _PROBE_SECONDS)
+    pause = getattr(error, "after", None) or min(backoff(away + 1), LONGEST_PAUSE)
     _log.warning("sink.away", sink=flow.name, reason=str(error), pause=round(pause, 1))
     return pause
 
@@ -216,45 +272,46 @@ class _Bug(Receipt):
     cause: BaseException | None = None
 
 
-def _outcome(hub: Hub, flow: SinkFlow, claimed: Claimed, record: Outbound, receipt: Receipt) -> _Result:
+def _outcome(hub: Hub, flow: SinkFlow, claimed: Claimed, record: Outbound, receipt: Receipt) -> Result:
     return _OUTCOMES[receipt.outcome](hub, flow, claimed, record, receipt)
 
 
-def _accepted(_hub: Hub, _flow: SinkFlow, claimed: Claimed, record: Outbound, receipt: Receipt) -> _Result:
+def _accepted(_hub: Hub, _flow: SinkFlow, claimed: Claimed, record: Outbound, receipt: Receipt) -> Result:
     state = Due.SKIPPED if record.retired else Due.DELIVERED
     key, present = receipt.remote_key, not record.retired
-    return _Result(Mark(claimed.record_id, state, record.version, remote_key=key, present=present, again=True))
+    return Result(Mark(claimed.record_id, state, record.version, remote_key=key, present=present, again=True))
 
 
-def _rejected(_hub: Hub, flow: SinkFlow, claimed: Claimed, record: Outbound, receipt: Receipt) -> _Result:
+def _rejected(_hub: Hub, flow: SinkFlow, claimed: Claimed, record: Outbound, receipt: Receipt) -> Result:
     cause = getattr(receipt, "cause", None) or receipt.error or UnknownOutcome("NAVE-E007", answer=receipt.raw[:80])
-    return _dead(flow, claimed, record.version, encode(record.values), cause)
+    return dead_one(flow, claimed, record.version, encode(record.values), cause)
 
 
-def _later(hub: Hub, flow: SinkFlow, claimed: Claimed, record: Outbound, receipt: Receipt) -> _Result:
+def _later(hub: Hub, flow: SinkFlow, claimed: Claimed, record: Outbound, receipt: Receipt) -> Result:
     attempts = claimed.attempts + receipt.tried
     if receipt.tried and attempts >= flow.attempts:
         return _rejected(hub, flow, claimed, record, receipt)
     after = receipt.error.after if isinstance(receipt.error, RetryableError) else None
-    wait = backoff(attempts) if receipt.tried else min(backoff(attempts + 1), _PROBE_SECONDS)
+    wait = backoff(attempts) if receipt.tried else min(backoff(attempts + 1), LONGEST_PAUSE)
     # It may have been done all the same: should the record be retired before the next try, the target must hear of it.
     maybe = True if receipt.tried else None
     next_at = hub.clock() + (after or wait)
     mark = Mark(claimed.record_id, Due.READY, record.version, next_at, attempts, present=maybe, error=_error_text(receipt))
-    return _Result(mark)
+    return Result(mark)
 
 
-def _unknown(hub: Hub, flow: SinkFlow, claimed: Claimed, record: Outbound, receipt: Receipt) -> _Result:
+def _unknown(hub: Hub, flow: SinkFlow, claimed: Claimed, record: Outbound, receipt: Receipt) -> Result:
     if flow.idempotent:
         return _later(hub, flow, claimed, record, receipt)
     error = receipt.error or UnknownOutcome("NAVE-E005", reason=receipt.raw[:80])
-    mark = Mark(claimed.record_id, Due.UNKNOWN, record.version, present=True, error=error.code)
+    attempts = claimed.attempts + 1
+    mark = Mark(claimed.record_id, Due.UNKNOWN, record.version, attempts=attempts, present=True, error=error.code)
     if flow.probe is not None:
-        return _Result(mark)
-    return _Result(mark, _letter(flow, claimed, record.version, encode(record.values), error))
+        return Result(mark)
+    return Result(mark, _letter(flow, claimed, record.version, encode(record.values), error))
 
 
-_OUTCOMES: Mapping[Outcome, Callable[[Hub, SinkFlow, Claimed, Outbound, Receipt], _Result]] = {
+_OUTCOMES: Mapping[Outcome, Callable[[Hub, SinkFlow, Claimed, Outbound, Receipt], Result]] = {
     Outcome.ACCEPTED: _accepted,
     Outcome.DUPLICATE: _accepted,
     Outcome.REJECTED: _rejected,
@@ -267,11 +324,12 @@ def _error_text(receipt: Receipt) -> str:
     return receipt.error.code if receipt.error else receipt.raw[:200]
 
 
-def _dead(flow: SinkFlow, claimed: Claimed, version: int, raw: str, error: BaseException) -> _Result:
+def dead_one(flow: SinkFlow, claimed: Claimed, version: int, raw: str, error: BaseException) -> Result:
+    """A delivery that cannot succeed, with its letter."""
     code = error.code if isinstance(error, NaveError) else "NAVE-E010"
     again = not flow.rules.every_version
     mark = Mark(claimed.record_id, Due.DEAD, version, attempts=claimed.attempts + 1, error=code, again=again)
-    return _Result(mark, _letter(flow, claimed, version, raw, error))
+    return Result(mark, _letter(flow, claimed, version, raw, error))
 
 
 def _letter(flow: SinkFlow, claimed: Claimed, version: int, raw: str, error: BaseException) -> Dead:
@@ -280,7 +338,7 @@ def _letter(flow: SinkFlow, claimed: Claimed, version: int, raw: str, error: Bas
     return Dead("deliver", flow.name, entity, id_text(number), {"version": version}, raw, error, record_id=number)
 
 
-def _record(hub: Hub, flow: SinkFlow, lease: str, results: Sequence[_Result], looked_at: float) -> None:
+def _record(hub: Hub, flow: SinkFlow, lease: str, results: Sequence[Result], looked_at: float) -> None:
     now = hub.clock()
     dead = {result.mark.record_id: result.dead for result in results if result.dead}
     waiting = [result.mark.record_id for result in results if result.mark.state is Due.WAITING]
@@ -291,30 +349,4 @@ def _record(hub: Hub, flow: SinkFlow, lease: str, results: Sequence[_Result], lo
         bury(tx, [letter for number, letter in dead.items() if number in ours], hub.clock, hub.ids)
         if waiting:
             # What they wait for may have come since the batch was looked at, when there was nobody to wake yet.
-            deliveries.wake_overtaken(tx, waiting, looked_at, now)
-
-
-def probe_step(hub: Hub, flow: SinkFlow, probe: Probe, limit: int = 100) -> int:
-    """Ask a target about deliveries whose outcome nobody knows; returns how many are settled or ready again."""
-    with hub.store.read() as tx:
-        open_ones = deliveries.unknown(tx, flow.name, limit)
-        outlook = look_out(tx, flow.rules.type, open_ones, every_version=flow.rules.every_version)
-    by_id = {one.record_id: one for one in open_ones}
-    ask = partial(_asked, hub, flow, probe)
-    marks = [ask(by_id[ready.record_id], ready, shape) for ready, shape in _mapped(flow, outlook.ready, by_id)]
-    with hub.store.write() as tx:
-        deliveries.settle_unknown(tx, flow.name, [mark for mark in marks if mark], hub.clock())
-    return len([mark for mark in marks if mark])
-
-
-def _asked(hub: Hub, flow: SinkFlow, probe: Probe, claimed: Claimed, ready: Ready, shape: Any) -> Mark | None:
-    if not isinstance(shape, Outbound):
-        return Mark(ready.record_id, Due.READY, next_at=hub.clock())
-    try:
-        receipt = probe(_with_remote_key(shape, claimed.remote_key))
-    except NaveError as error:
-        _log.warning("probe.failed", sink=flow.name, reason=str(error))
-        return None
-    if receipt is None:
-        return Mark(ready.record_id, Due.READY, next_at=hub.clock())
-    return Mark(ready.record_id, Due.DELIVERED, ready.version, remote_key=receipt.remote_key, present=True)
+            waking.wake_overtaken(tx, waiting, looked_at, now)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from nave.core.clock import Clock, Ids
 from nave.core.depth import Bounds, Depth
@@ -44,7 +44,8 @@ class InboundMapping(Protocol):
     @property
     def hash(self) -> str: ...
 
-    def run(self, records: Sequence[Raw]) -> Sequence[MappedRecord | NaveError]: ...
+    def run(self, records: Sequence[Raw]) -> Sequence[MappedRecord | NaveError | None]:
+        """One result per record; None for one that it leaves out."""
 
 
 @runtime_checkable
@@ -63,9 +64,13 @@ class OutboundMapping(Protocol):
     def run(self, documents: Sequence[Document]) -> Sequence[Document | NaveError]: ...
 
 
+Split = Callable[[Raw], list[Raw]]
+"""The records of a part in one record of its source; never raises."""
+
+
 @dataclass(frozen=True)
 class SourceFlow:
-    """One configured way in: `erp.customers`."""
+    """One configured way in, `erp.orders`, or a part of one, `erp.orders.buyer`."""
 
     name: str
     system: str
@@ -81,6 +86,8 @@ class SourceFlow:
     """The folder whose changes are worth an early look."""
     pending: Callable[[], bool] | None = None
     """Whether something is there that is not yet ready to be read."""
+    parts: Mapping[str, Split] = field(default_factory=dict)
+    """By the name of their own flow: what its records hold besides themselves."""
 
     @cached_property
     def seed(self) -> bytes:
@@ -107,6 +114,17 @@ class SinkFlow:
     """Whether writing the same version twice has one effect; if not, a lost answer is never followed by a repeat."""
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A step of a sink that the store broke off: its lease, and what came of it where the target was asked already."""
+
+    lease: str
+    asked: bool = False
+    """Whether the target may have heard of it."""
+    results: Sequence[Any] | None = None
+    looked_at: float = 0.0
+
+
 @dataclass
 class Hub:
     """Everything a step needs, handed in."""
@@ -122,6 +140,8 @@ class Hub:
     ids: Ids = field(default_factory=Ids)
     keep_days: float = 90.0
     """How long landed batches are kept raw."""
+    left: dict[str, Left] = field(default_factory=dict)
+    """By sink, what the store broke off; the sink's next step finishes it first."""
     stamp: str = ""
     """What the leases of this process's deliveries begin with: the id under which it renews the lease of all of them."""
     max_waiting: int = 10_000

@@ -136,6 +136,8 @@ class Keeper:
                 synchronise(self._clock, self._store)
             except NaveError as error:
                 _log.warning("heartbeat.failed", reason=str(error))
+            except Exception:  # a process without a heart would hold what it cannot use, and say nothing
+                _log.exception("heartbeat.failed")
 
     def pulse(self) -> int | None:
         """A number that stays the same as long as no lease can have ended unseen; None where one may have by now."""

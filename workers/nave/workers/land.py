@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from nave.core.depth import Depth
-from nave.core.errors import NaveError, PermanentError, RetryableError
+from nave.core.errors import NaveError, PermanentError, RetryableError, StoreAway
 from nave.core.journal import Entry, Landed, Landing, land, prepare_landing
 from nave.core.protocols import Batch, Raw
 from nave.workers.apply import apply_landed
@@ -32,9 +32,11 @@ def land_batch(hub: Hub, flow: SourceFlow, batch: Batch) -> Landed:
 
 _AT_ONCE = 200
 """Records that are applied in the commit that lands them; more of them would keep other senders waiting."""
+_PATIENCE = 30.0
+"""Seconds: a store that is gone says so at once, but one that is frozen says nothing."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Request:
     """Records of one sender, and where to tell it that they are safe."""
 
@@ -48,10 +50,11 @@ class _Request:
 class GroupCommit:
     """Lands what concurrent senders bring, all that wait at once in one commit; each is answered only after it."""
 
-    def __init__(self, hub: Hub, depth: Depth | None = None) -> None:
-        """`depth` bounds what may wait to be applied."""
+    def __init__(self, hub: Hub, depth: Depth | None = None, *, patience: float = _PATIENCE) -> None:
+        """`depth` bounds what may wait to be applied; a sender waits `patience` seconds at most to hear that all is safe."""
         self._hub = hub
         self._depth = depth or hub.depth
+        self._patience = patience
         self._waiting: deque[_Request] = deque()
         self._arrived = threading.Event()
 
@@ -67,7 +70,14 @@ class GroupCommit:
         request = _Request(source, records, origin, loop, loop.create_future())
         self._waiting.append(request)
         self._arrived.set()
-        return await request.done
+        try:
+            async with asyncio.timeout(self._patience):
+                return await request.done
+        except TimeoutError as error:
+            # If its commit is under way it may be landed yet: sent again, it changes nothing.
+            with suppress(ValueError):
+                self._waiting.remove(request)
+            raise StoreAway(f"no commit within {self._patience:g} s") from error
 
     def admit(self, source: str) -> None:
         """A RetryableError where nothing more of a source may come now: too many wait here, or in the journal."""
@@ -118,7 +128,9 @@ class GroupCommit:
 
     def _apart(self, group: Sequence[_Request], error: Exception) -> None:
         """One of these cannot be written down at all: it fails alone, and the others go on."""
-        if len(group) == 1:
+        if isinstance(error, RetryableError):  # fresh ids may need the store
+            _answer(group, error=error)
+        elif len(group) == 1:
             _answer(group, error=PermanentError("NAVE-E010", reason=f"{type(error).__name__}: {error}"))
         else:
             for request in group:
@@ -173,7 +185,7 @@ def _origin(events: list[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _as_retryable(error: Exception) -> NaveError:
-    return error if isinstance(error, NaveError) else RetryableError("NAVE-E001", reason=str(error))
+    return error if isinstance(error, NaveError) else StoreAway(str(error))
 
 
 def _answer(requests: Iterable[_Request], *, landed: Landed | None = None, error: NaveError | None = None) -> None:

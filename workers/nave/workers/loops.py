@@ -15,22 +15,26 @@ import structlog
 
 from nave.core import deliveries, journal
 from nave.core.clock import steady
-from nave.core.errors import NaveError, RetryableError
+from nave.core.errors import NaveError, RetryableError, StoreAway
 from nave.core.leases import LeaseLost
 from nave.core.protocols import Probe, Sink
 from nave.workers.apply import apply_step
-from nave.workers.deliver import Delivered, backoff, deliver_step, probe_step
+from nave.workers.deliver import LONGEST_PAUSE, Delivered, backoff, deliver_step, finish
 from nave.workers.flows import Hub, SinkFlow, SourceFlow
 from nave.workers.keep import BEAT, SECONDS, Keeper, Lease
 from nave.workers.land import GroupCommit
+from nave.workers.probe import probe_step
 from nave.workers.read import Progress, last_began, lease_name, read_pass, seconds_to_next, timed
-from nave.workers.sweep import free_all_leases, free_step, introduce_sinks, sweep_step, trim_step, woken_step
+from nave.workers.release import release_step
+from nave.workers.sweep import free_all_leases, free_own, free_step, introduce_sinks, sweep_step, trim_step, woken_step
 
 _log = structlog.get_logger()
 PATIENCE = 4
 """Failed tries after which a batch run no longer waits for a source or a delivery."""
 PARTS = frozenset({"read", "apply", "deliver", "sweep"})
 """What a run can be started with; the doors join it by `serve_doors`."""
+_STORE_PAUSE = 2.0
+"""Seconds between tries at most while the store is away: nothing goes on until it is back, and then all should at once."""
 _LOOK = 1.0
 """Seconds between looks at a source that has no times of its own, and for what dead workers left."""
 
@@ -76,6 +80,7 @@ class Run:
             self.hub.store.tend()
             free_all_leases(self.hub)
         introduce_sinks(self.hub)
+        release_step(self.hub)
         self.keeper = Keeper(self.hub.store, self.hub.clock, self.hub.ids)
         self.keeper.start()
         self.hub.stamp = self.keeper.id
@@ -124,8 +129,10 @@ class Run:
         if not all(reader.quiet or reader.failures >= PATIENCE for reader in self.readers.values()):
             return False
         near = [name for name in self.hub.sinks if self._away.get(name, 0) < PATIENCE]
+        asked = [name for name in near if self.hub.sinks[name].probe]
         with self.hub.store.read() as tx:
-            return journal.pending(tx, self.hub.sources) == 0 and deliveries.work_left(tx, near, PATIENCE) == 0
+            left = deliveries.work_left(tx, near, PATIENCE, asked=asked, now=self.hub.clock())
+            return left == 0 and journal.pending(tx, self.hub.sources) == 0
 
     def close(self, seconds: float = 5.0) -> None:
         """Ask every loop to end after its step, and wait for them, `seconds` in all."""
@@ -203,7 +210,7 @@ class Run:
     def _failed(self, flow: SourceFlow, reader: Reader, error: NaveError) -> float:
         reader.failures += 1
         reader.error = error
-        pause = backoff(reader.failures) if isinstance(error, RetryableError) else 60.0
+        pause = _pause_after(error, reader.failures) if isinstance(error, RetryableError) else 60.0
         if not isinstance(error, RetryableError):
             reader.failures = max(reader.failures, PATIENCE)
         _log.warning("source.failed", source=flow.name, reason=str(error), pause=round(pause, 1))
@@ -218,7 +225,7 @@ class Run:
             except RetryableError as error:
                 failures += 1
                 _log.warning("apply.failed", reason=str(error))
-                self.stop.wait(min(backoff(failures), 10.0))
+                self.stop.wait(_pause_after(error, failures))
                 continue
             failures = 0
             if done is None:
@@ -235,18 +242,21 @@ class Run:
                         failures = 0
             except NaveError as error:
                 failures += 1
-                self._away[flow.name] = self._away.get(flow.name, 0) + 1
+                if not isinstance(error, StoreAway):  # that is no fault of the target's
+                    self._away[flow.name] = self._away.get(flow.name, 0) + 1
                 _log.warning("sink.failed", sink=flow.name, reason=str(error))
-                self.stop.wait(min(backoff(failures), 60.0))
+                self.stop.wait(_pause_after(error, failures))
 
     def _deliver_once(self, flow: SinkFlow, sink: Sink, probe: Probe | None) -> bool:
         """One step, and the pause after it; false when it is time to stop."""
         if flow.per_second and self.keeper.take(f"pace:{flow.name}") is None:
+            finish(self.hub, flow)
+            free_own(self.hub, flow)
             return not self.stop.wait(min(self.poll, BEAT))  # a rate is kept by one process
         away = self._away.get(flow.name, 0)
         done = deliver_step(self.hub, flow, self.keeper.guarded(sink), away=away)
         if done is None:
-            if not (probe and probe_step(self.hub, flow, probe)):
+            if not free_own(self.hub, flow) and not (probe and probe_step(self.hub, flow, probe)):
                 self.hub.hints.bell(flow.name).wait(self.poll)
             return not self.stop.is_set()
         # A target that could not be reached is probed with one record at a time, not hammered.
@@ -313,6 +323,11 @@ def settle_interpreter() -> None:
     gc.set_threshold(50_000, 20, 50)
     # An event passes through four threads: none of them may keep the others waiting for five milliseconds.
     sys.setswitchinterval(0.001)
+
+
+def _pause_after(error: NaveError, failures: int) -> float:
+    """Seconds to wait after so many failures in a row."""
+    return min(backoff(failures), _STORE_PAUSE if isinstance(error, StoreAway) else LONGEST_PAUSE)
 
 
 def _pace(flow: SinkFlow, done: Delivered) -> float:

@@ -31,17 +31,23 @@ class Prepared:
 
     candidates: list[Candidate]
     dead: list[Dead]
+    left_out: list[int]
+    """For each record that its mapping leaves out, the number of its batch."""
+
+    def add(self, more: Prepared) -> None:
+        """Take over what else was prepared."""
+        self.candidates += more.candidates
+        self.dead += more.dead
+        self.left_out += more.left_out
 
 
 def prepare(store: Store, flow: SourceFlow, entries: Sequence[Entry], *, look: bool = True) -> Prepared:
     """Candidates and dead letters of all records; `look` first compares raw forms with those that are known."""
-    prepared = Prepared([], [])
+    prepared = Prepared([], [], [])
     for entry in entries:
         same = _looked_up(store, flow, entry) if look else {}
         prepared.candidates += same.values()
-        done = _mapped(flow, entry, [place for place in range(len(entry.records)) if place not in same])
-        prepared.candidates += done.candidates
-        prepared.dead += done.dead
+        prepared.add(_mapped(flow, entry, [place for place in range(len(entry.records)) if place not in same]))
     return prepared
 
 
@@ -101,23 +107,21 @@ def _mapped(flow: SourceFlow, entry: Entry, places: Sequence[int]) -> Prepared:
 
 def _map_singly(flow: SourceFlow, entry: Entry, places: Sequence[int]) -> Prepared:
     """One by one, after something nobody thought of: only the culprit stays behind, with its traceback."""
-    prepared = Prepared([], [])
+    prepared = Prepared([], [], [])
     for place in places:
         try:
-            done = _map(flow, entry, [place])
+            prepared.add(_map(flow, entry, [place]))
         except Exception as error:
             prepared.dead.append(dead(flow, entry, place, "", error))
-            continue
-        prepared.candidates += done.candidates
-        prepared.dead += done.dead
     return prepared
 
 
 def _map(flow: SourceFlow, entry: Entry, places: Sequence[int]) -> Prepared:
     mapped = list(zip(places, flow.mapping.run([entry.records[place] for place in places]), strict=True))
-    good = [(place, one) for place, one in mapped if not isinstance(one, NaveError)]
+    good = [(place, one) for place, one in mapped if one is not None and not isinstance(one, NaveError)]
     bad = [(place, one) for place, one in mapped if isinstance(one, NaveError)]
-    done = Prepared([], [dead(flow, entry, place, _key_of(flow, entry.records[place]), one) for place, one in bad])
+    letters = [dead(flow, entry, place, _key_of(flow, entry.records[place]), one) for place, one in bad]
+    done = Prepared([], letters, [entry.id] * (len(mapped) - len(good) - len(bad)))
     documents = flow.rules.type.validate([one.values for _, one in good])
     for (place, one), document in zip(good, documents, strict=True):
         if isinstance(document, NaveError):

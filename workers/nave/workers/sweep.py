@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from nave.core import deliveries, journal, leases, references
+from nave.core import deliveries, journal, leases, references, waking
 from nave.core.clock import id_text
 from nave.core.dead import Dead, bury
 from nave.core.errors import UnknownOutcome
 from nave.core.store import Transaction
 from nave.core.store import schema as t
-from nave.workers.flows import Hub
+from nave.workers.flows import Hub, SinkFlow
 
 _DAY = 86_400.0
 
@@ -50,6 +51,20 @@ def free_step(hub: Hub) -> bool:
     return bool(topics)
 
 
+def free_own(hub: Hub, flow: SinkFlow) -> bool:
+    """Take up again what this process seems to be at work on while it is not: a store that was killed, or failed over, may
+    have forgotten what was written down of it without a sync. To be called by the one thread of the sink, between steps."""
+    if not hub.stamp:
+        return False
+    with hub.store.read() as tx:
+        if not deliveries.left_by(tx, flow.name, hub.stamp):
+            return False
+    with hub.store.write() as tx:
+        freed = deliveries.free_own(tx, hub.clock(), flow.name, flow.idempotent, hub.stamp)
+        _park(hub, tx, freed)
+    return bool(freed)
+
+
 def woken_step(hub: Hub) -> bool:
     """Whether something waited for what is there by now; it is awake then. A batch run ends only after asking this."""
     with hub.store.write() as tx:
@@ -59,7 +74,7 @@ def woken_step(hub: Hub) -> bool:
 
 
 def _wake(tx: Transaction, now: float, overlap: float = 0.0) -> set[str]:
-    return references.resolve_missed(tx, now) | deliveries.wake_missed(tx, now, overlap)
+    return references.resolve_missed(tx, now) | waking.wake_missed(tx, now, overlap)
 
 
 def free_all_leases(hub: Hub) -> None:
@@ -73,6 +88,12 @@ def _free(hub: Hub, tx: Transaction, *, all_leases: bool = False) -> set[str]:
     """Free leases; where neither a repeat is safe nor the target can be asked, a person is, by a dead letter."""
     sinks = {name: flow.idempotent for name, flow in hub.sinks.items()}
     freed = deliveries.free_expired(tx, hub.clock(), sinks, all_leases=all_leases)
+    _park(hub, tx, freed)
+    return {one.sink for one in freed}
+
+
+def _park(hub: Hub, tx: Transaction, freed: Sequence[deliveries.Freed]) -> None:
+    """A letter for each delivery that only a person can settle."""
     parked = [one for one in freed if one.state == t.Due.UNKNOWN and hub.sinks[one.sink].probe is None]
     r = t.record.c
     shown = sa.select(r.id, r.doc).where(tx.among(r.id, [one.record_id for one in parked]))
@@ -92,7 +113,6 @@ def _free(hub: Hub, tx: Transaction, *, all_leases: bool = False) -> set[str]:
         for one in parked
     ]
     bury(tx, letters, hub.clock, hub.ids)
-    return {one.sink for one in freed}
 
 
 def introduce_sinks(hub: Hub) -> None:

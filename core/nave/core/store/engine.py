@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.pool import QueuePool, StaticPool
 
-from nave.core.errors import ConfigError, NaveError, RetryableError
+from nave.core.errors import ConfigError, NaveError, RetryableError, StoreAway
 from nave.core.store import bulk
 from nave.core.store.hosts import of_no_more_use, several_hosts
 from nave.core.store.migrate import upgrade
@@ -252,7 +252,7 @@ def _driver_errors(connection: sa.Connection) -> Iterator[None]:
         if of_no_more_use(error):
             connection.invalidate(error)
         if isinstance(error, driver.OperationalError) or of_no_more_use(error):
-            raise RetryableError("NAVE-E001", reason=str(error)) from error
+            raise StoreAway(str(error)) from error
         raise
 
 
@@ -264,9 +264,9 @@ def translating() -> Iterator[None]:
     except NaveError:
         raise
     except (sa.exc.TimeoutError, sa.exc.PendingRollbackError) as error:  # no connection is free; it was lost on the way
-        raise RetryableError("NAVE-E001", reason=str(error)) from error
+        raise StoreAway(str(error)) from error
     except sa.exc.OperationalError as error:
-        raise RetryableError("NAVE-E001", reason=str(error.orig)) from error
+        raise StoreAway(str(error.orig)) from error
     except sa.exc.ProgrammingError as error:
         if error.statement is None:  # the driver did not understand how to connect
             raise ConfigError("NAVE-E003", reason=str(error.orig)) from error
@@ -274,7 +274,7 @@ def translating() -> Iterator[None]:
     except sa.exc.DBAPIError as error:
         busy = any(word in str(error.orig) for word in _SQLITE_WORDS)
         if error.connection_invalidated or busy or of_no_more_use(error.orig):
-            raise RetryableError("NAVE-E001", reason=str(error.orig)) from error
+            raise StoreAway(str(error.orig)) from error
         raise
     except sa.exc.ArgumentError as error:
         raise ConfigError("NAVE-E003", reason=str(error)) from error

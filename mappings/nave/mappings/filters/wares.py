@@ -47,6 +47,8 @@ _UNITS: Mapping[str, str] = {
 _BY_WORD = {word: code for code, words in _UNITS.items() for word in words.split()}
 _LONGEST_UNIT = 40
 _LONGEST_MESSAGE = 1_000
+_SYMBOLOGY = re.compile(r"\][A-Za-z][0-9a-z]")
+"""What a scanner puts before the code to say what it was printed as: `]C1`, `]d2`, `]Q3`, `]e0`."""
 
 
 def unit_of(text: str) -> str | None:
@@ -71,7 +73,6 @@ def _unit(_around: Surroundings) -> Apply:
 
 def _gs1(_around: Surroundings, identifier: str) -> Apply:
     from biip import ParseError
-    from biip.gs1_messages import GS1Message
 
     if not isinstance(identifier, str) or not re.fullmatch(r"[0-9]{2,4}", identifier, re.ASCII):
         raise BadArgument("NAVE-M013", usage='gs1("01")')
@@ -82,7 +83,7 @@ def _gs1(_around: Surroundings, identifier: str) -> Apply:
         try:
             if len(text) > _LONGEST_MESSAGE:
                 raise ValueError
-            message = GS1Message.parse_hri(text) if text.startswith("(") else GS1Message.parse(text)
+            message = _message(text)
         except (ParseError, ValueError):
             raise PermanentError("NAVE-M107", kind="gs1", value=shown(text)) from None
         found = next((one for one in message.element_strings if one.ai.ai == identifier), None)
@@ -90,6 +91,13 @@ def _gs1(_around: Surroundings, identifier: str) -> Apply:
         return next((value for value in typed if value is not None), None)
 
     return gs1
+
+
+def _message(text: str) -> Any:
+    from biip.gs1_messages import GS1Message
+
+    bare = _SYMBOLOGY.sub("", text, count=1) if text.startswith("]") else text
+    return GS1Message.parse_hri(bare) if bare.startswith("(") else GS1Message.parse(bare)
 
 
 def _e164(_around: Surroundings, country: str = "CN") -> Apply:
@@ -148,6 +156,7 @@ WARES_FILTERS: tuple[Filter, ...] = (
             Example('A | gs1("01")', {"A": "010690123456789210LOT7"}, "06901234567892"),
             Example('A | gs1("10")', {"A": "(01)06901234567892(10)LOT7"}, "LOT7"),
             Example('A | gs1("17") | iso', {"A": "010690123456789217261231"}, "2026-12-31"),
+            Example('A | gs1("10")', {"A": "]C1010690123456789210LOT7"}, "LOT7"),
             Example('A | gs1("21")', {"A": "0106901234567892"}, None),
         ),
         _gs1,

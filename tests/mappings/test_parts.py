@@ -1,0 +1,171 @@
+"""What a record holds besides itself, `also:` - split, mapped with the record around it, tested, refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nave.core.entities import shipped
+from nave.mappings import (
+    Mapped,
+    MappingProblems,
+    MappingSpec,
+    Part,
+    TestCase,
+    compile_outbound,
+    compile_parts,
+    run_case,
+    untested,
+)
+from nave.mappings.parts import ways_of_part
+from tests.mappings.setting import SHANGHAI, TABLES, error, inbound
+
+BUYER = {"to": "customer", "key": "CUST", "when": "CUST is not empty", "fields": {"name": "NAME | trim"}}
+CONTACTS = {"each": "TEL", "fields": {"name": "parent.NAME", "phone": "item.N"}}
+PEOPLE = {
+    "to": "customer",
+    "each": "TEAM.PEOPLE",
+    "key": ["parent.NO", "loop.index"],
+    "fields": {"name": "NAME", "remark": "parent.NO", "contacts": CONTACTS},
+}
+RECORD = {
+    "NO": "A1",
+    "AT": "2026-01-01 08:00:00",
+    "CUST": "C1",
+    "NAME": " Shop ",
+    "TEAM": {"PEOPLE": [{"NAME": "Li", "TEL": [{"N": "1"}]}, {"NAME": "Wu", "TEL": []}]},
+}
+
+
+def spec(**parts: Any) -> MappingSpec:
+    whole = {"mapping": "m", "from": "erp.orders", "to": "thing", "key": "NO", "version": "AT | datetime"}
+    return MappingSpec.model_validate({**whole, "fields": {"name": "NO"}, "also": parts})
+
+
+def parts(**said: Any) -> dict[str, Part]:
+    return compile_parts(spec(**said), shipped(), system="erp", time_zone=SHANGHAI, tables=TABLES)
+
+
+def test_a_part_reads_the_record_and_takes_over_its_version() -> None:
+    part = parts(buyer=BUYER)["buyer"]
+
+    (mapped,) = part.run(part.split(RECORD))
+
+    assert isinstance(mapped, Mapped)
+    assert (mapped.key, mapped.version, mapped.values) == ("C1", "2026-01-01T00:00:00.000000Z", {"name": "Shop"})
+
+
+def test_each_item_is_a_record_with_the_whole_around_it() -> None:
+    part = parts(people=PEOPLE)["people"]
+
+    first, second = part.run(part.split(RECORD))
+
+    assert isinstance(first, Mapped)
+    assert isinstance(second, Mapped)
+    assert (first.key, second.key) == ("A1/1", "A1/2")
+    assert first.values == {"name": "Li", "remark": "A1", "contacts": [{"name": "Li", "phone": "1"}]}
+    assert part.lineage["contacts[].phone"] == ["TEAM.PEOPLE[].TEL[].N"]
+    assert part.lineage["remark"] == ["NO"]
+    assert part.read(part.split(RECORD)[0], "TEAM.PEOPLE[].NAME") == ["Li"]
+    assert part.read(part.split(RECORD)[0], "NO") == ["A1"]
+
+
+@pytest.mark.parametrize("team", [{}, {"PEOPLE": None}, {"PEOPLE": []}, "text", None])
+def test_a_list_that_is_not_there_has_no_items(team: Any) -> None:
+    assert parts(people=PEOPLE)["people"].split({**RECORD, "TEAM": team}) == []
+
+
+def test_one_item_alone_counts_as_a_list() -> None:
+    assert len(parts(people=PEOPLE)["people"].split({**RECORD, "TEAM": {"PEOPLE": {"NAME": "Li"}}})) == 1
+
+
+def test_when_leaves_out_and_one_that_fails_is_told_by_its_record() -> None:
+    part = parts(buyer={**BUYER, "when": "CUST != ''"})["buyer"]
+
+    assert part.split({**RECORD, "CUST": ""}) == []
+    (refused,) = part.run(part.split({"NO": "A1"}))
+    assert error(refused) == ("NAVE-M101", "when")
+    assert part.run_wanted([{**RECORD, "CUST": ""}, RECORD])[0] is None
+
+
+def test_the_number_of_an_item_stands_only_in_the_names_of_lists_of_the_record_itself() -> None:
+    part = parts(people=PEOPLE)["people"]
+    bad = {**RECORD, "TEAM": {"PEOPLE": [{"NAME": "a", "TEL": []}, {"NAME": "b", "TEL": [{"N": "1"}, {}]}]}}
+
+    outcome = part.run(part.split(bad))[1]
+
+    assert error(outcome) == ("NAVE-M101", "contacts[1].phone")
+
+
+def test_the_whole_mapping_is_what_it_was_whatever_its_parts_say() -> None:
+    fields = {"name": "NO"}
+
+    assert inbound(fields, key="NO", also={"buyer": BUYER}).hash == inbound(fields, key="NO").hash
+    changed = {**BUYER, "when": "true"}
+    assert parts(buyer=BUYER)["buyer"].hash != parts(buyer=changed)["buyer"].hash
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "path"),
+    [
+        ({**BUYER, "to": "custmer"}, "NAVE-M043", ("also", "x", "to")),
+        ({**PEOPLE, "each": "TEAM.PEOPLE | where('a', 1)"}, "NAVE-M044", ("also", "x", "each")),
+        ({**PEOPLE, "each": "TEAM["}, "NAVE-M001", ("also", "x", "each")),
+        ({**BUYER, "fields": {"name": "NAME | tirm"}}, "NAVE-M012", ("also", "x", "fields", "name")),
+        ({**BUYER, "fields": {"nam": "NAME"}}, "NAVE-M007", ("also", "x", "fields", "nam")),
+        ({**BUYER, "when": "A ||"}, "NAVE-M001", ("also", "x", "when")),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_place_in_the_file(said: dict[str, Any], code: str, path: tuple[str, ...]) -> None:
+    with pytest.raises(MappingProblems) as refused:
+        parts(x=said)
+
+    assert (code, path) in [(one.error.code, tuple(one.path)) for one in refused.value.problems]
+
+
+def test_a_sink_has_no_parts() -> None:
+    said = {"mapping": "m", "from": "customer", "to": "erp.x", "fields": {"n": "name"}, "also": {"buyer": BUYER}}
+
+    with pytest.raises(MappingProblems, match="`also` has no meaning"):
+        compile_outbound(MappingSpec.model_validate(said), shipped()["customer"], time_zone=SHANGHAI, tables={})
+
+
+def case(**said: Any) -> TestCase:
+    return TestCase.model_validate({"name": "c", "given": RECORD, **said})
+
+
+def differences(**said: Any) -> list[tuple[str, str | None, str | None]]:
+    mapping = inbound({"name": "NO"}, key="NO")
+    result = run_case(mapping, shipped()["customer"], case(**said), parts(buyer=BUYER, people=PEOPLE))
+    return [(one.field, one.expected, one.actual) for one in result.differences]
+
+
+def test_a_case_says_what_the_parts_give() -> None:
+    people = [{"key": "A1/1", "expect": {"name": "Li"}}, {"expect": {"name": "Wu"}}]
+
+    assert differences(also={"buyer": [{"key": "C1", "expect": {"name": "Shop"}}], "people": people}) == []
+    assert differences(also={"buyer": [{"key": "C2", "expect": {"name": "Shop"}}]}) == [("buyer[0].key", "C2", "C1")]
+    assert differences(also={"buyer": [], "people": [{"expect": {"name": "Li"}}]}) == [
+        ("buyer", "0", "1"),
+        ("people", "1", "2"),
+    ]
+    assert differences(also={"nobody": []}) == [("nobody", "0", None)]
+    refused = {"expect_error": {"field": "name", "code": "NAVE-D001"}}
+    assert differences(also={"buyer": [refused]}) == [("buyer[0].name", "error NAVE-D001 in name", "Shop")]
+    assert differences(given={**RECORD, "NAME": ""}, also={"buyer": [refused]}) == []
+
+
+def test_fields_of_parts_that_no_case_looks_at_are_told() -> None:
+    mapping = inbound({"name": "NO"}, key="NO")
+    cases = [case(expect={"name": "A1"}, also={"people": [{"expect": {"name": "Li"}}]})]
+
+    assert untested(mapping, cases, parts(buyer=BUYER, people=PEOPLE)) == ["buyer.name", "people.remark", "people.contacts"]
+
+
+def test_the_ways_of_a_part_stand_at_its_own_lines_and_the_version_at_the_top() -> None:
+    ways = {way.target: way for way in ways_of_part(spec(buyer=BUYER), parts(buyer=BUYER)["buyer"])}
+
+    assert ways["name"].at == ("also", "buyer", "fields", "name")
+    assert ways["version"].at == ("version",)
+    assert (ways["name"].text, ways["name"].sources) == ("NAME | trim", ("NAME",))
