@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 
-.PHONY: help demo test test-fast check fix bench faults lock clean
+.PHONY: help demo test test-long test-fast check fix bench faults lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -15,7 +15,11 @@ demo: $(VENV)/.run ## build the example plant, run the hub until nothing is left
 
 test: $(VENV)/.dev ## install what the tests need, and pass them
 	@scripts/install-services
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -m "not long"
+
+test-long: $(VENV)/.dev ## the tests that take minutes each: kills, partitions, planted defects, two hundred histories
+	@scripts/install-services
+	@$(BIN)/python -m pytest -m long
 
 test-fast: $(VENV)/.dev ## the quick loop, under a minute: the heart of it, no servers, nothing slow
 	@$(BIN)/python -m pytest -q -m "not slow and not service" tests/core tests/workers tests/mappings tests/api

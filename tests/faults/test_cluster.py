@@ -10,7 +10,7 @@ from tests.conftest import missing
 from tests.faults import cluster, cluster_broker
 from tests.faults.driving import Round
 
-pytestmark = [pytest.mark.slow, pytest.mark.service, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.service, pytest.mark.timeout(900)]
 _SLOWEST = 60.0
 """Seconds that any return to work may take on the slowest machine; the report has the real ones."""
 

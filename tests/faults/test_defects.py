@@ -30,6 +30,7 @@ def test_sixteen_defects_are_known() -> None:
     assert set(QUICK) < set(DEFECTS)
 
 
+@pytest.mark.long
 def test_a_hub_without_a_defect_is_not_reported(tmp_path: Path) -> None:
     assert findings(NO_DEFECT, 1, tmp_path) == []
 
@@ -41,6 +42,7 @@ def test_a_hub_without_a_defect_brings_every_folder_to_the_disk(tmp_path: Path) 
     assert unsynced(NO_DEFECT, tmp_path) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("defect", QUICK)
 def test_a_planted_defect_is_reported(defect: str, tmp_path: Path) -> None:
     if defect == "no dir fsync" and shutil.which("strace") is None:

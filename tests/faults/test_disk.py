@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import missing
 from tests.faults import disk
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(300)]
 
 
 @pytest.mark.parametrize(("where", "kind"), [("data", "full"), ("out", "full"), ("drop", "inodes"), ("drop", "read-only")])

@@ -9,7 +9,7 @@ import pytest
 from tests.faults import apart
 from tests.faults.killing import kills
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1_200)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(1_200)]
 
 
 def test_thirty_kills_of_one_process_on_sqlite(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.faults.poisoning import poisoned
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(600)]
 
 
 def test_one_poisoned_message_in_five_changes_nothing_for_the_others(tmp_path: Path) -> None:

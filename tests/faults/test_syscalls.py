@@ -32,6 +32,7 @@ def on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
         yield made
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scene", syscalls.SCENES)
 def test_killed_at_any_call_nothing_is_lost_and_nothing_comes_twice(on: Ground, scene: str) -> None:
     numbers = syscalls.mutating(syscalls.points(on, scene))
@@ -42,6 +43,7 @@ def test_killed_at_any_call_nothing_is_lost_and_nothing_comes_twice(on: Ground, 
     assert wrong == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scene", syscalls.SCENES)
 def test_an_error_at_any_call_is_told_or_mended_and_the_next_run_reaches_the_truth(on: Ground, scene: str) -> None:
     numbers = syscalls.spread([one.number for one in syscalls.points(on, scene)], FAILURES, turn=3)

@@ -86,10 +86,12 @@ def _record(monkeypatch: pytest.MonkeyPatch, done: list[str], dies_at: str = "")
     monkeypatch.setattr(Ledger, "forget", noted_forget)
 
 
+@pytest.mark.long
 def test_a_store_that_three_processes_have_open_stays_sound_whoever_is_killed(tmp_path: Path) -> None:
     assert syscalls_processes.killing(tmp_path, 6, seed=1) == []
 
 
+@pytest.mark.long
 def test_messages_too_big_for_the_memory_are_refused_or_landed_and_never_lost(tmp_path: Path) -> None:
     answers, wrong = syscalls_memory.starved(tmp_path)
 

@@ -21,6 +21,7 @@ def empty() -> Iterator[Store]:
         yield store
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("defect", DEFECTS)

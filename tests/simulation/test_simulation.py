@@ -12,20 +12,20 @@ from nave.core.store import Store, open_store
 from tests.simulation.campaign import simulate
 from tests.simulation.seeds import memory_store, run
 
-SEEDS = 200
-
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_no_history_breaks_a_promise() -> None:
-    found = simulate(range(SEEDS))
+@pytest.mark.parametrize("seeds", [20, pytest.param(200, marks=pytest.mark.long)])
+def test_no_history_breaks_a_promise(seeds: int) -> None:
+    found = simulate(range(seeds))
 
-    assert len(found) == SEEDS
+    assert len(found) == seeds
     assert [one.told() for one in found if one.wrong] == []
     assert min(one.messages for one in found) >= 200
     assert min(sum(one.faults.values()) for one in found) >= 20
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_history_on_a_server_breaks_no_promise_either(postgres_url: str) -> None:

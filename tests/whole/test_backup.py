@@ -23,12 +23,14 @@ from tests.faults.cluster_postgres import has_postgres
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
+@pytest.mark.long
 def test_an_sqlite_store_that_was_backed_up_under_load_is_put_back_and_catches_up(tmp_path: Path) -> None:
     done = sqlite_backups(1, tmp_path / "hub")
 
     assert done.problems == []
 
 
+@pytest.mark.long
 @pytest.mark.service
 def test_a_postgresql_store_that_was_dumped_under_load_is_put_back_and_catches_up(tmp_path: Path) -> None:
     if not has_postgres():

@@ -35,6 +35,7 @@ def _names(store: Store) -> set[str]:
         return {row[0] for row in tx.rows(sa.select(t.checkpoint.c.source))}
 
 
+@pytest.mark.long
 def test_a_hub_under_load_follows_the_promotion_and_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
     done = failovers(1, tmp_path / "hub")
 
