@@ -31,13 +31,17 @@ def test_the_plant_comes_out_as_the_truth_says(tmp_path: Path) -> None:
 
 def test_thirty_kills_at_random_moments_change_nothing(tmp_path: Path) -> None:
     chance = random.Random(30)
-    with plant(tmp_path, size=200, seed=4) as one, pushing(one):
+    with plant(tmp_path, size=200, seed=4) as one, pushing(one) as sender:
         for _ in range(30):
             running = one.start("--poll", "0.2")
             time.sleep(chance.uniform(0.2, 3.0))
             assert running.poll() is None, one.log()
             running.kill()
             running.wait()
+        running = one.start("--poll", "0.2")
+        sender.join(120)  # however short the lives before were, this one is long enough for all events
+        running.terminate()
+        assert (sender.is_alive(), running.wait()) == (False, 0)
         one.run_until_idle("--poll", "0.2")
 
         assert differences(one) == []

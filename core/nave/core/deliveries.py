@@ -96,7 +96,7 @@ class Claimed(NamedTuple):
     attempts: int
     remote_key: str | None
     present: int
-    """1 while the target has the record."""
+    """1 while the target has the record, 2 while it may have it, 0 else."""
     changed_at: float
     """When it last changed, before this."""
 
@@ -150,6 +150,8 @@ class Mark(NamedTuple):
 
 
 _SETTLED = (t.Due.DELIVERED, t.Due.SKIPPED)
+_MAYBE = sa.case((_d.present == 0, 2), else_=_d.present)
+"""A write of which nobody knows whether it went out: told if the record is retired, not taken for a record that is kept."""
 _present = sa.func.coalesce(sa.bindparam("n_present", type_=sa.SmallInteger), _d.present)
 _acked = sa.func.coalesce(sa.bindparam("n_acked", type_=sa.Integer), _d.acked_version)
 
@@ -255,7 +257,7 @@ def free_expired(tx: Transaction, now: float, sinks: Mapping[str, bool], *, all_
 def _freed(tx: Transaction, which: sa.ColumnElement[bool], safe: Sequence[str], now: float) -> list[Freed]:
     repeated = _d.sink.in_(safe)
     # Whether the write went out nobody knows: should the record be retired, the target must hear of it.
-    values = {"lease": None, "lease_until": None, "next_at": now, "present": 1}
+    values = {"lease": None, "lease_until": None, "next_at": now, "present": _MAYBE}
     state = sa.case((repeated, int(t.Due.READY)), else_=int(t.Due.UNKNOWN))
     error = sa.case((repeated, _d.error), else_=NO_ANSWER)
     freed = sa.update(t.delivery).where(which).values(state=state, error=error, **values)

@@ -128,7 +128,7 @@ def mapped(
         answer = _wants(flow, one)
         if isinstance(answer, NaveError):
             found.append((one, answer))
-        elif answer or by_id[one.record_id].present:
+        elif answer or by_id[one.record_id].present == 1 or (one.retired and by_id[one.record_id].present):
             # What a target has is kept current there, also once it would no longer be sent: it must hear of that.
             wanted.append(one)
         else:

@@ -82,7 +82,11 @@ def upgrade() -> None:
         ),
         sa.Column("remote_key", sa.String(), nullable=True),
         sa.Column(
-            "present", sa.SmallInteger(), server_default="0", nullable=False, comment="1 while the target has the record"
+            "present",
+            sa.SmallInteger(),
+            server_default="0",
+            nullable=False,
+            comment="1 while the target has the record, 2 while it may",
         ),
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("changed_at", sa.Float(), nullable=False),
