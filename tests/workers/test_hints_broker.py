@@ -161,7 +161,7 @@ def test_a_wrong_password_is_said_once_and_this_process_still_hears(url: str, ca
     while "broker.away" not in said and time.monotonic() < deadline:
         hints.announce(["apply"])
         assert bell.wait(30)
-        said += capfd.readouterr().out
+        said += "".join(capfd.readouterr())
 
     for _ in range(20):
         hints.announce(["apply"])
@@ -171,7 +171,7 @@ def test_a_wrong_password_is_said_once_and_this_process_still_hears(url: str, ca
     stop.set()
     listening.join(20)
     hints.close()
-    said += capfd.readouterr().out
+    said += "".join(capfd.readouterr())
     assert said.count("broker.away") == 1
     assert "ACCESS_REFUSED" in said
     assert "wrong" not in said
