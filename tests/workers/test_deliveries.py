@@ -13,8 +13,8 @@ from nave.core.protocols import Outbound, Outcome, Receipt
 from nave.core.store import Store
 from nave.core.store import schema as t
 from nave.core.store.schema import Due
-from nave.workers.deliver import LEASE_SECONDS, deliver_step
-from nave.workers.flows import SinkFlow
+from nave.workers.deliver import LEASE_SECONDS, deliver_step, finish
+from nave.workers.flows import Left, SinkFlow
 from nave.workers.sweep import introduce_sinks, sweep_step
 from tests.workers.world import WEB, SmallOutbound, Target, customer, edits, one_sink, rules, shown, sink_flow, world
 
@@ -282,6 +282,35 @@ def test_a_record_that_a_target_has_is_kept_current_there_also_when_it_is_no_lon
     number = hub.record_of("customer", "erp", "A")
     assert target.effects == [(shown(number), 1), (shown(number), 2), (shown(number), 3)]
     assert not target.held[shown(number)].retired
+
+
+def test_a_record_that_a_target_does_not_want_is_not_sent_because_its_worker_died(store: Store) -> None:
+    target = Target()
+    hub = one_sink(store, target, when=lambda document: document.get("status") == "active")
+    hub.take("erp.customer", customer("A", 1, status="blocked"))
+    with hub.hub.store.write() as tx:
+        claimed = deliveries.claim(tx, WEB, "of a worker that dies", hub.clock(), LEASE_SECONDS, 10)
+
+    hub.clock.pass_by(10_000)
+    sweep_step(hub.hub)
+    hub.deliver_all(WEB)
+
+    assert len(claimed) == 1
+    assert target.tried == []
+    assert hub.states(WEB) == [Due.SKIPPED]
+
+
+def test_what_a_broken_step_may_have_written_is_remembered_when_it_is_given_back(store: Store) -> None:
+    hub = one_sink(store, Target())
+    number = edits(hub, 1)
+    with hub.hub.store.write() as tx:
+        deliveries.claim(tx, WEB, "broken off", hub.clock(), LEASE_SECONDS, 10)
+    hub.hub.left[WEB] = Left("broken off", asked=True)
+
+    finish(hub.hub, hub.hub.sinks[WEB])
+
+    row = hub.delivery(WEB, number)
+    assert (row.state, row.present) == (Due.READY, 2)
 
 
 def needs_crm_key(on: list[int]) -> SmallOutbound:

@@ -217,10 +217,11 @@ def _mark_row(one: Mark) -> dict[str, Any]:
     }
 
 
-def give_back(tx: Transaction, sink: str, lease: str, now: float) -> None:
-    """Free what this lease holds, of which the target has heard nothing."""
+def give_back(tx: Transaction, sink: str, lease: str, now: float, *, asked: bool) -> None:
+    """Free what this lease holds, for another try; where the target was `asked`, it may have it already."""
     mine = (_d.sink == sink, _d.lease == lease, _d.state == t.Due.LEASED)
-    tx.execute(sa.update(t.delivery).where(*mine).values(state=int(t.Due.READY), lease=None, lease_until=None, next_at=now))
+    values = {"state": int(t.Due.READY), "lease": None, "lease_until": None, "next_at": now}
+    tx.execute(sa.update(t.delivery).where(*mine).values(**values, present=_MAYBE if asked else _d.present))
 
 
 class Freed(NamedTuple):

@@ -80,7 +80,7 @@ def deliver_step(hub: Hub, flow: SinkFlow, sink: Sink, *, away: int = 0) -> Deli
 
 
 def finish(hub: Hub, flow: SinkFlow) -> None:
-    """Write down what the target said, or give back what it was not asked about yet; again, if the store was away."""
+    """Write down what the target said, or give back what nothing came of; again, if the store was away."""
     left = hub.left.get(flow.name)
     if left is None:
         return
@@ -88,7 +88,7 @@ def finish(hub: Hub, flow: SinkFlow) -> None:
         pass  # nobody knows what became of it: the lease ends by itself, and then the target or a person is asked
     elif left.results is None:
         with hub.store.write(durable=False) as tx:
-            deliveries.give_back(tx, flow.name, left.lease, hub.clock())
+            deliveries.give_back(tx, flow.name, left.lease, hub.clock(), asked=left.asked)
     else:
         _record(hub, flow, left.lease, left.results, left.looked_at)
     del hub.left[flow.name]
