@@ -193,6 +193,7 @@ def _source_row(intake: Intake, one: Candidate, record_id: int) -> tuple[Any, ..
         one.arrival,
         one.hash,
         one.text,
+        None,
         one.journal_id,
         one.place,
         one.raw_hash,

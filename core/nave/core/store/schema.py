@@ -29,6 +29,7 @@ class Journal(IntEnum):
 
     PENDING = 0
     DONE = 1
+    HELD = 2
 
 
 class Due(IntEnum):
@@ -42,6 +43,21 @@ class Due(IntEnum):
     SKIPPED = 5
     UNKNOWN = 6
     DISCARDED = 7
+
+
+class Hold(IntEnum):
+    """Where something that a brake holds is."""
+
+    HELD = 0
+    RELEASED = 1
+    DISCARDED = 2
+
+
+class Finding(IntEnum):
+    """Where something that a person should know is."""
+
+    OPEN = 0
+    SETTLED = 1
 
 
 class Letter(IntEnum):
@@ -70,6 +86,7 @@ journal = Table(
     Column("dead", Integer, nullable=False, server_default="0"),
     Column("mapping", String, comment="hash of the mapping that applied it"),
     Column("applied_at", Float),
+    Column("hold", BigInteger, comment="what a brake holds it under, for a person to release or discard"),
 )
 Index("journal_pending", journal.c.id, sqlite_where=text("state = 0"), postgresql_where=text("state = 0"))
 Index("journal_source", journal.c.source, journal.c.id)
@@ -125,6 +142,7 @@ source_record = Table(
     Column("arrival", BigInteger, nullable=False),
     Column("hash", LargeBinary, nullable=False),
     Column("doc", Text, nullable=False),
+    Column("opinion", Text, comment="of what it says, what is its own and no echo of ours; null where all of it is"),
     Column("journal_id", BigInteger, nullable=False),
     Column("place", Integer, nullable=False, comment="its number in what it came in: line, element, row, event"),
     Column("raw_hash", LargeBinary, comment="of the raw record, under the mapping that made doc of it"),
@@ -140,6 +158,89 @@ identity_key = Table(
     Column("record_id", BigInteger, primary_key=True, autoincrement=False),
     sqlite_with_rowid=False,
 )
+
+match_pair = Table(
+    "match_pair",
+    metadata,
+    Column("entity", String, primary_key=True),
+    Column("system_a", String, primary_key=True),
+    Column("key_a", String, primary_key=True),
+    Column("system_b", String, primary_key=True),
+    Column("key_b", String, primary_key=True),
+    Column("score", Float, nullable=False, comment="probability that both are the same thing; the lesser name stands first"),
+)
+Index("match_pair_back", match_pair.c.entity, match_pair.c.system_b, match_pair.c.key_b)
+
+decision = Table(
+    "decision",
+    metadata,
+    Column("id", _Serial, primary_key=True, autoincrement=False),
+    Column("entity", String, nullable=False),
+    Column("verdict", String, nullable=False, comment="same or apart: wins over every rule"),
+    Column("system_a", String, nullable=False),
+    Column("key_a", String, nullable=False),
+    Column("system_b", String, nullable=False),
+    Column("key_b", String, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("undone_by", String),
+    Column("undone_at", Float),
+)
+Index("decision_of", decision.c.entity, decision.c.system_a, decision.c.key_a)
+Index("decision_back", decision.c.entity, decision.c.system_b, decision.c.key_b)
+
+pin = Table(
+    "pin",
+    metadata,
+    Column("id", _Serial, primary_key=True, autoincrement=False),
+    Column("entity", String, nullable=False),
+    Column("system", String, nullable=False, comment="with key: the source record whose golden record it is about"),
+    Column("key", String, nullable=False),
+    Column("field", String, nullable=False),
+    Column("value", Text, nullable=False, comment="JSON"),
+    Column("actor", String, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("until", Float),
+    Column("undone_by", String),
+    Column("undone_at", Float),
+)
+Index("pin_of", pin.c.entity, pin.c.system, pin.c.key)
+
+finding = Table(
+    "finding",
+    metadata,
+    Column("id", _Serial, primary_key=True, autoincrement=False),
+    Column("code", String, nullable=False),
+    Column("entity", String, nullable=False),
+    Column("record_id", BigInteger),
+    Column("flow", String, nullable=False),
+    Column("field", String, nullable=False, server_default=""),
+    Column("params", Text, nullable=False),
+    Column("first_at", Float, nullable=False),
+    Column("last_at", Float, nullable=False),
+    Column("times", Integer, nullable=False, server_default="1"),
+    Column("state", SmallInteger, nullable=False, server_default="0"),
+    Column("settled_by", String),
+    Column("settled_at", Float),
+)
+Index("finding_of", finding.c.flow, finding.c.code, finding.c.record_id, finding.c.field)
+
+hold = Table(
+    "hold",
+    metadata,
+    Column("id", _Serial, primary_key=True, autoincrement=False),
+    Column("source", String, nullable=False),
+    Column("entity", String, nullable=False),
+    Column("figures", Text, nullable=False, comment="JSON: what it would do, beside what the brakes allow"),
+    Column("at", Float, nullable=False),
+    Column("state", SmallInteger, nullable=False, server_default="0"),
+    Column("settled_by", String),
+    Column("settled_at", Float),
+    Column("reason", Text),
+)
+Index("hold_source", hold.c.source, hold.c.state)
 
 record = Table(
     "record",

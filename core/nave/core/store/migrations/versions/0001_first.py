@@ -137,6 +137,12 @@ def upgrade() -> None:
         sa.Column("dead", sa.Integer(), server_default="0", nullable=False),
         sa.Column("mapping", sa.String(), nullable=True, comment="hash of the mapping that applied it"),
         sa.Column("applied_at", sa.Float(), nullable=True),
+        sa.Column(
+            "hold",
+            sa.BigInteger(),
+            nullable=True,
+            comment="what a brake holds it under, for a person to release or discard",
+        ),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(
@@ -237,6 +243,12 @@ def upgrade() -> None:
         sa.Column("arrival", sa.BigInteger(), nullable=False),
         sa.Column("hash", sa.LargeBinary(), nullable=False),
         sa.Column("doc", sa.Text(), nullable=False),
+        sa.Column(
+            "opinion",
+            sa.Text(),
+            nullable=True,
+            comment="of what it says, what is its own and no echo of ours; null where all of it is",
+        ),
         sa.Column("journal_id", sa.BigInteger(), nullable=False),
         sa.Column("place", sa.Integer(), nullable=False, comment="its number in what it came in: line, element, row, event"),
         sa.Column(
@@ -245,9 +257,96 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("entity", "system", "key"),
     )
     op.create_index("source_record_of", "source_record", ["record_id"], unique=False)
+    op.create_table(
+        "match_pair",
+        sa.Column("entity", sa.String(), nullable=False),
+        sa.Column("system_a", sa.String(), nullable=False),
+        sa.Column("key_a", sa.String(), nullable=False),
+        sa.Column("system_b", sa.String(), nullable=False),
+        sa.Column("key_b", sa.String(), nullable=False),
+        sa.Column(
+            "score",
+            sa.Float(),
+            nullable=False,
+            comment="probability that both are the same thing; the lesser name stands first",
+        ),
+        sa.PrimaryKeyConstraint("entity", "system_a", "key_a", "system_b", "key_b"),
+    )
+    op.create_index("match_pair_back", "match_pair", ["entity", "system_b", "key_b"], unique=False)
+    op.create_table(
+        "decision",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("entity", sa.String(), nullable=False),
+        sa.Column("verdict", sa.String(), nullable=False, comment="same or apart: wins over every rule"),
+        sa.Column("system_a", sa.String(), nullable=False),
+        sa.Column("key_a", sa.String(), nullable=False),
+        sa.Column("system_b", sa.String(), nullable=False),
+        sa.Column("key_b", sa.String(), nullable=False),
+        sa.Column("actor", sa.String(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.Column("undone_by", sa.String(), nullable=True),
+        sa.Column("undone_at", sa.Float(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("decision_back", "decision", ["entity", "system_b", "key_b"], unique=False)
+    op.create_index("decision_of", "decision", ["entity", "system_a", "key_a"], unique=False)
+    op.create_table(
+        "pin",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("entity", sa.String(), nullable=False),
+        sa.Column(
+            "system", sa.String(), nullable=False, comment="with key: the source record whose golden record it is about"
+        ),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("field", sa.String(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False, comment="JSON"),
+        sa.Column("actor", sa.String(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.Column("until", sa.Float(), nullable=True),
+        sa.Column("undone_by", sa.String(), nullable=True),
+        sa.Column("undone_at", sa.Float(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("pin_of", "pin", ["entity", "system", "key"], unique=False)
+    op.create_table(
+        "finding",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("code", sa.String(), nullable=False),
+        sa.Column("entity", sa.String(), nullable=False),
+        sa.Column("record_id", sa.BigInteger(), nullable=True),
+        sa.Column("flow", sa.String(), nullable=False),
+        sa.Column("field", sa.String(), server_default="", nullable=False),
+        sa.Column("params", sa.Text(), nullable=False),
+        sa.Column("first_at", sa.Float(), nullable=False),
+        sa.Column("last_at", sa.Float(), nullable=False),
+        sa.Column("times", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("state", sa.SmallInteger(), server_default="0", nullable=False),
+        sa.Column("settled_by", sa.String(), nullable=True),
+        sa.Column("settled_at", sa.Float(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("finding_of", "finding", ["flow", "code", "record_id", "field"], unique=False)
+    op.create_table(
+        "hold",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("entity", sa.String(), nullable=False),
+        sa.Column("figures", sa.Text(), nullable=False, comment="JSON: what it would do, beside what the brakes allow"),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.Column("state", sa.SmallInteger(), server_default="0", nullable=False),
+        sa.Column("settled_by", sa.String(), nullable=True),
+        sa.Column("settled_at", sa.Float(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("hold_source", "hold", ["source", "state"], unique=False)
 
 
 def downgrade() -> None:
+    for table in ("hold", "finding", "pin", "decision", "match_pair"):
+        op.drop_table(table)
     op.drop_index("source_record_of", table_name="source_record")
     op.drop_table("source_record")
     op.drop_table("schedule")
