@@ -216,7 +216,7 @@ finding = Table(
     Column("entity", String, nullable=False),
     Column("record_id", BigInteger),
     Column("flow", String, nullable=False),
-    Column("field", String, nullable=False, server_default=""),
+    Column("field", String, nullable=False),
     Column("params", Text, nullable=False),
     Column("first_at", Float, nullable=False),
     Column("last_at", Float, nullable=False),

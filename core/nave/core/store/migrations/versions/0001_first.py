@@ -317,7 +317,7 @@ def upgrade() -> None:
         sa.Column("entity", sa.String(), nullable=False),
         sa.Column("record_id", sa.BigInteger(), nullable=True),
         sa.Column("flow", sa.String(), nullable=False),
-        sa.Column("field", sa.String(), server_default="", nullable=False),
+        sa.Column("field", sa.String(), nullable=False),
         sa.Column("params", sa.Text(), nullable=False),
         sa.Column("first_at", sa.Float(), nullable=False),
         sa.Column("last_at", sa.Float(), nullable=False),
