@@ -149,6 +149,22 @@ def test_a_letter_of_an_older_version_says_nothing_of_a_newer_one_whose_outcome_
     assert [version for _, version in target.tried] == [1, 2]
 
 
+def test_a_person_is_heard_also_where_the_clock_went_back_before_the_letter_was_written(store: Store) -> None:
+    hub = one_sink(store, Target(), idempotent=False)
+    edits(hub, 1)
+    with store.write() as tx:
+        deliveries.claim(tx, WEB, "gone", hub.clock(), LEASE_SECONDS, 10)
+    hub.clock.pass_by(-3600)
+    free_all_leases(hub.hub)
+    (letter,) = hub.letters()
+
+    with store.write() as tx:
+        repair.replay(tx, letter, hub.actor())
+    hub.deliver_all(WEB)
+
+    assert hub.states(WEB) == [Due.DELIVERED]
+
+
 def test_what_cannot_be_asked_about_yet_keeps_nobody_else_waiting(store: Store) -> None:
     target = Target()
     hub = one_sink(store, target, idempotent=False, probed=True)

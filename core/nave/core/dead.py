@@ -39,11 +39,23 @@ _COLUMNS = tuple(column.name for column in t.dead_letter.columns if not column.n
 
 
 def bury(tx: Transaction, dead: Sequence[Dead], clock: Clock, ids: Ids) -> list[int]:
-    """Write dead letters; returns their ids."""
+    """Write dead letters; returns their ids. The letter of a delivery is its last word, and the delivery says which it is."""
     numbers = ids.take(len(dead)) if dead else []
     now = clock()
     tx.insert(t.dead_letter, _COLUMNS, [_row(number, one, now) for number, one in zip(numbers, dead, strict=True)])
+    told = [(number, one) for number, one in zip(numbers, dead, strict=True) if one.stage == "deliver"]
+    if told:
+        rows = [{"d_letter": number, "d_sink": one.flow, "d_record": one.record_id} for number, one in told]
+        tx.execute(_TELL, rows)
     return numbers
+
+
+_d = t.delivery.c
+_TELL = (
+    sa.update(t.delivery)
+    .where(_d.sink == sa.bindparam("d_sink"), _d.record_id == sa.bindparam("d_record"))
+    .values(letter=sa.bindparam("d_letter"))
+)
 
 
 def still_open(tx: Transaction, flow: str, dead: Sequence[Dead]) -> list[Dead]:

@@ -185,6 +185,7 @@ def _marking() -> sa.Executable:
             present=_present,
             waits_for=new("n_waits", _d.waits_for),
             error=new("n_error", _d.error),
+            letter=None,
             lease=None,
             lease_until=None,
             changed_at=now,
@@ -258,7 +259,7 @@ def free_expired(tx: Transaction, now: float, sinks: Mapping[str, bool], *, all_
 def _freed(tx: Transaction, which: sa.ColumnElement[bool], safe: Sequence[str], now: float) -> list[Freed]:
     repeated = _d.sink.in_(safe)
     # Whether the write went out nobody knows: should the record be retired, the target must hear of it.
-    values = {"lease": None, "lease_until": None, "next_at": now, "present": _MAYBE}
+    values = {"lease": None, "lease_until": None, "next_at": now, "present": _MAYBE, "letter": None}
     state = sa.case((repeated, int(t.Due.READY)), else_=int(t.Due.UNKNOWN))
     error = sa.case((repeated, _d.error), else_=NO_ANSWER)
     freed = sa.update(t.delivery).where(which).values(state=state, error=error, **values)
@@ -341,6 +342,7 @@ def _settling(sink: str, now: float) -> sa.Update:
             remote_key=sa.func.coalesce(sa.bindparam("n_remote", type_=sa.String), _d.remote_key),
             present=_present,
             error=sa.case((still, _d.error), else_=sa.bindparam("n_error", type_=sa.String)),
+            letter=None,
             changed_at=sa.case((still, _d.changed_at), else_=now),
         )
     )

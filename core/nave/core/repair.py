@@ -64,7 +64,7 @@ def _stands_for(letter: Any) -> tuple[sa.ColumnElement[bool], ...]:
     """
     d = t.delivery.c
     stuck = d.state.in_([int(t.Due.DEAD), int(t.Due.UNKNOWN)])
-    return d.sink == letter.flow, d.record_id == letter.record_id, stuck, d.changed_at <= letter.at
+    return d.sink == letter.flow, d.record_id == letter.record_id, stuck, d.letter == letter.id
 
 
 def discard(tx: Transaction, letter: Any, actor: Actor) -> None:

@@ -310,6 +310,7 @@ delivery = Table(
         comment="1 while the target has the record, 2 while it may",
     ),
     Column("error", Text),
+    Column("letter", BigInteger, comment="the dead letter that tells how it stands; one before it says nothing of that"),
     Column("changed_at", Float, nullable=False),
     sqlite_with_rowid=False,
 )

@@ -89,6 +89,12 @@ def upgrade() -> None:
             comment="1 while the target has the record, 2 while it may",
         ),
         sa.Column("error", sa.Text(), nullable=True),
+        sa.Column(
+            "letter",
+            sa.BigInteger(),
+            nullable=True,
+            comment="the dead letter that tells how it stands; one before it says nothing of that",
+        ),
         sa.Column("changed_at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("sink", "record_id"),
         sqlite_with_rowid=False,
