@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from nave.core.depth import Depth
 from nave.core.errors import RetryableError
 from nave.core.store import Store, Transaction
 from nave.workers.flows import Hub
@@ -155,6 +156,7 @@ class Worker:
     def restart(self) -> None:
         """A new process: fresh ids, no bell rung, nothing remembered."""
         self.hub = self.boot(self)
+        self.hub.depth = Depth(self.hub.store, self.hub.sources, self.hub.bounds, self.clock)  # no time but the simulated one
         self.keeper = Keeper(self.hub.store, self.hub.clock, self.hub.ids)
         self.keeper._beaten = self.time.now  # as `start` does, but for the thread: the simulation has none
         self.hub.stamp = self.keeper.id

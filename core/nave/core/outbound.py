@@ -54,9 +54,12 @@ def look_out(tx: Transaction, entity: EntityType, claimed: Sequence[Claimed], *,
 
 
 def _ready(row: Any, document: Document, due: int) -> Ready:
-    """A record that became part of another has no new version of its own: it goes out as the one that is due."""
+    """A record that became part of another has no new version of its own: it goes out as the one behind its last.
+
+    Also where it became so behind the claim, which does not know of it yet: its last one may be there already.
+    """
     gone = row.merged_into is not None
-    return Ready(row.id, due if gone else row.version, document, gone)
+    return Ready(row.id, max(due, row.version + 1) if gone else row.version, document, gone)
 
 
 def _documents(tx: Transaction, claimed: Sequence[Claimed], *, every_version: bool) -> dict[int, _Stored]:
