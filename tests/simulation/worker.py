@@ -156,9 +156,8 @@ class Worker:
     def restart(self) -> None:
         """A new process: fresh ids, no bell rung, nothing remembered."""
         self.hub = self.boot(self)
-        self.hub.depth = Depth(
-            self.hub.store, self.hub.sources, self.hub.bounds, self.clock
-        )  # no time but the simulated one
+        # Counted by the simulated time, or a slow machine would make another history.
+        self.hub.depth = Depth(self.hub.store, self.hub.sources, self.hub.bounds, self.clock)
         self.keeper = Keeper(self.hub.store, self.hub.clock, self.hub.ids)
         self.keeper._beaten = self.time.now  # as `start` does, but for the thread: the simulation has none
         self.hub.stamp = self.keeper.id
