@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 
-.PHONY: help demo test test-long test-fast check fix bench faults lock clean
+.PHONY: help demo test test-long test-fast check fix bench bench-match faults lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -36,6 +36,9 @@ fix: $(VENV)/.dev ## format, and mend what can be mended by itself
 
 bench: $(VENV)/.dev ## measure, beside the raw limit of this machine in the same run
 	@$(BIN)/python -m bench
+
+bench-match: $(VENV)/.dev ## measure matching on public labelled sets, beside Splink and recordlinkage
+	@scripts/bench-match
 
 faults: $(VENV)/.dev ## break everything, for hours; goes on where it ended (COUNT=small|full|release)
 	@scripts/install-services

@@ -40,11 +40,13 @@ class Plan(NamedTuple):
     waiting: int
     """Records that an outage of one target leaves."""
     outage: float
+    deciding: tuple[int, ...]
+    """Golden records that an incoming one is compared with."""
 
 
 PLANS = {
-    "short": Plan(20_000, 1, (10_000,), 3.0, 1_000, 0.0),
-    "full": Plan(100_000, 3, (10_000, 100_000, 1_000_000), 10.0, 10_000, 300.0),
+    "short": Plan(20_000, 1, (10_000,), 3.0, 1_000, 0.0, (10_000, 50_000)),
+    "full": Plan(100_000, 3, (10_000, 100_000, 1_000_000), 10.0, 10_000, 300.0, (10_000, 100_000, 1_000_000)),
 }
 Result = dict[str, Any]
 
@@ -108,7 +110,8 @@ def machine() -> dict[str, str]:
 
 def rows(results: Result) -> list[Result]:
     """The figures with their goals, as the README and the performance page show them."""
-    return [*_drop_rows(results["drop"]), *_size_rows(results["sizes"]), *_relay_rows(results["relay"])] + (
+    alone = [*_drop_rows(results["drop"]), *_size_rows(results["sizes"]), *_deciding_rows(results["deciding"])]
+    return [*alone, *_relay_rows(results["relay"])] + (
         [*_worker_rows(results["scaled"]["drop"]), *_distance_rows(results["scaled"]), *_cost_rows(results["scaled"])]
         if results["scaled"]
         else []
@@ -135,6 +138,15 @@ def _size_rows(sizes: Sequence[Result]) -> Iterator[Result]:
     if len(sizes) > 1:
         growth = sizes[-1]["first"]["us"] / sizes[0]["first"]["us"]
         yield _row("size", "cost per record, largest against smallest", growth, "times", None, "<= 1.5")
+
+
+def _deciding_rows(sizes: Sequence[Result]) -> Iterator[Result]:
+    for one in sizes:
+        goal = "<= 1,000" if one["size"] == 1_000_000 else ""
+        yield _row("deciding", f"{one['size']:,} golden records, scored", one["us"], "us/record", None, goal)
+    if len(sizes) > 1:
+        growth = sizes[-1]["us"] / sizes[0]["us"]
+        yield _row("deciding", "cost per record, largest against smallest", growth, "times", None, "< 2")
 
 
 def _relay_rows(wire: Result) -> Iterator[Result]:
@@ -214,6 +226,7 @@ def main() -> None:
             "machine": machine(),
             "drop": drop_rounds(plan, folder),
             "sizes": by_size(plan, folder),
+            "deciding": [measured("deciding", str(size)) for size in plan.deciding],
             "relay": relay.measure(plan.seconds),
             "scaled": scaled.measure(min(plan.records, 50_000), plan.rounds, plan.seconds, plan.waiting, plan.outage),
         }

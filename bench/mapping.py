@@ -1,6 +1,7 @@
 """How long one record takes through a mapping of 20 fields: compiled by Nave, written by hand, and in Jinja2 per field.
 
-Run it alone: `python bench/mapping.py [records]`. The three take turns, and the median of the rounds is printed.
+Run it alone: `python bench/mapping.py [records]`. The three take turns; the least and the median of the rounds are printed.
+The least is what the work costs: CPU time is not stolen by neighbours, but caches and the clock of a shared core are.
 `python bench/mapping.py memory` maps 100,000 and then 1,000,000 records, batch by batch, and prints the peak of the process.
 """
 
@@ -25,7 +26,7 @@ from nave.mappings import MappingSpec, ValueTable, compile_inbound
 ZONE = ZoneInfo("Asia/Shanghai")
 STATUS = {"N": "active", "Y": "blocked", "X": "inactive"}
 REGION = {f"{code:06d}": f"R{code}" for code in range(100)}
-ROUNDS = 7
+ROUNDS = 15
 
 EXPRESSIONS: dict[str, Any] = {
     "code": "CUST_CODE",
@@ -157,10 +158,11 @@ def main() -> None:
             for at in range(0, len(part), 1_000):
                 run(part[at : at + 1_000])
             times[name].append((time.process_time() - start) / len(part) * 1e6)
-    print(f"Mapping of {len(EXPRESSIONS)} fields, key and version; us of CPU per record, median of {ROUNDS} rounds")
-    base = median(times["Nave"])
+    print(f"Mapping of {len(EXPRESSIONS)} fields, key and version; us of CPU per record, {ROUNDS} rounds")
+    print(f"  {'':36} {'least':>8} {'median':>8}")
+    base = min(times["Nave"])
     for name, taken in times.items():
-        print(f"  {name:36} {median(taken):8.2f}   {median(taken) / base:6.2f} x Nave")
+        print(f"  {name:36} {min(taken):8.2f} {median(taken):8.2f}   {min(taken) / base:6.2f} x Nave")
 
 
 if __name__ == "__main__":

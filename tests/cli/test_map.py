@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import pytest
+from xlsxwriter import Workbook
 
 from tests.cli.calls import nave
 
@@ -156,3 +160,51 @@ def test_a_mapping_that_extends_nothing_is_a_problem_of_its_file(hub: Path) -> N
     assert answer.status == 1
     assert "mappings/shop/customer.yaml:4:" in answer.out
     assert "NAVE-M033" in answer.out
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "entity", "form", "fields"),
+    [
+        (
+            "o.xml",
+            b'<x:Os xmlns:x="urn:a"><x:Head/><x:Order><x:No>1</x:No></x:Order><x:Order><x:No>2</x:No></x:Order></x:Os>',
+            "order",
+            {"type": "xml", "record": "Order"},
+            ["number"],
+        ),
+        ("c.csv", "客户编码,客户名称\n0001,盈硕\n".encode("gb18030"), "customer", {"type": "csv"}, ["code", "name"]),
+        ("c.jsonl", b'{"id":"1","name":"x"}\n{"id":"2","name":"y"}\n', "customer", {"type": "jsonl"}, ["code", "name"]),
+        (
+            "a.dat",
+            b"   1\t2026-11-21 08:00:00\t1\t0\t1\t0\n",
+            "attendance",
+            {"type": "attlog"},
+            ["at", "employee"],
+        ),
+        ("t.xlsx", None, "customer", {"type": "xlsx", "header_row": 3}, ["code", "name"]),
+    ],
+)
+def test_the_format_of_a_sample_is_guessed_too(
+    hub: Path, file: str, content: bytes | None, entity: str, form: dict[str, Any], fields: list[str]
+) -> None:
+    sample = hub / file
+    if content is None:
+        titled(sample)
+    else:
+        sample.write_bytes(content)
+
+    made = nave(
+        "new", "mapping", "g/x", "--from-sample", str(sample), "--entity", entity, "--source", "g.x", "--json", hub=hub
+    )
+
+    assert made.data["format"] == form
+    assert set(fields) <= set(made.data["fields"])
+
+
+def titled(file: Path) -> None:
+    """A workbook with a title over merged cells, as people send it."""
+    with Workbook(str(file)) as book:
+        sheet = book.add_worksheet()
+        sheet.merge_range(0, 0, 0, 2, "客户清单")
+        sheet.write_row(2, 0, ["客户编码", "客户名称"])
+        sheet.write_row(3, 0, ["0001", "盈硕"])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from nave.formats import XlsxFormat, write
 from tests.cli.calls import nave, start
 from tests.cli.test_map import change
 
@@ -148,3 +149,40 @@ def test_watch_runs_again_when_a_file_changes(clerks: Path) -> None:
     assert any("ok" in line for line in first)
     assert any("Nobody" in line for line in second)
     assert process.returncode == 130
+
+
+def test_a_part_that_describes_what_another_source_of_its_system_describes_is_a_warning(clerks: Path) -> None:
+    mapping = clerks / "mappings/shop/order.yaml"
+    before = nave("check", "--json", hub=clerks).data["problems"]
+    text = mapping.read_text("utf-8")
+    mapping.write_text(text + "  twin:\n    to: employee\n    key: NO\n    fields: {code: NO, name: NO}\n", "utf-8")
+
+    problems = nave("check", "--json", hub=clerks).data["problems"]
+
+    assert [one for one in before if one["code"] == "NAVE-M048"] == []
+    found = [one for one in problems if one["code"] == "NAVE-M048"]
+    assert {one["severity"] for one in found} == {"warning"}
+    assert len(found) == 2
+    assert "shop.orders.twin" in found[0]["text"]
+
+
+def test_rows_of_a_sheet_are_told_by_their_own_numbers(clerks: Path) -> None:
+    (clerks / "tables/dept.csv").unlink()
+    rows = [{"system": "", "from": "D1", "to": "sales"}, {"system": None}, {"system": "erp", "from": "D2", "to": "stores"}]
+    with (clerks / "tables/dept.xlsx").open("wb") as file:
+        write(rows, file, XlsxFormat(), ["system", "from", "to"])
+
+    problems = nave("check", "--json", hub=clerks).data["problems"]
+
+    [row] = [one for one in problems if one["code"] == "NAVE-M046"]
+    assert (row["file"], row["line"]) == ("tables/dept.xlsx", 4)
+
+
+def test_a_receipt_counts_what_was_split_off_too(clerks: Path) -> None:
+    done = nave("sync", "shop.orders", "--json", hub=clerks)
+
+    own, [(name, split)] = done.data["counts"], done.data["parts"].items()
+    assert (own["received"], own["waiting"], own["dead"]) == (4, 3, 1)
+    assert (name, split["received"], split["dead"]) == ("shop.orders.clerk", 3, 1)
+    assert split["received"] == sum(split[one] for one in ("applied", "unchanged", "superseded", "waiting", "dead"))
+    assert done.status == 4

@@ -23,6 +23,7 @@ def test_a_receipt_tells_what_came_and_what_became_of_it(hub: Path) -> None:
         "unchanged": 0,
         "superseded": 0,
         "waiting": 0,
+        "held": 0,
         "dead": 0,
     }
     assert first.data["sinks"]["erp.customers_out"]["skipped"] == 2
@@ -37,7 +38,7 @@ def test_a_file_is_put_into_the_folder_read_and_delivered(hub: Path, tmp_path: P
     answer = nave("sync", "shop.customers", "--file", file, hub=hub)
 
     assert answer.status == 4
-    assert answer.out.splitlines()[1].split() == ["shop.customers", "2", "1", "-", "-", "-", "1"]
+    assert answer.out.splitlines()[1].split() == ["shop.customers", "2", "1", "-", "-", "-", "-", "1"]
     assert "nave dead list --flow shop.customers" in answer.out
     assert [row[2] for row in rows_of(hub, "IF_CUSTOMER")] == ["A"]
     assert file.exists()

@@ -25,6 +25,11 @@ def edit(file: str, old: str, new: str) -> Changes:
     return {file: GOOD[file].replace(old, new)}
 
 
+def scored(said: str) -> Changes:
+    """The good hub with scored identity for its customers."""
+    return edit(CUSTOMER, "survivorship:", f"  scored: {{{said}}}\n        survivorship:")
+
+
 BROKEN: list[tuple[str, Changes, list[str]]] = [
     ("no hub file", {HUB: None}, ["hub.yaml:1:1 C001"]),
     ("hub file empty", {HUB: ""}, ["hub.yaml:1:1 C019"]),
@@ -187,9 +192,27 @@ BROKEN: list[tuple[str, Changes, list[str]]] = [
     ("identity's only field", edit(CUSTOMER, "[tax_id,", "[taxid,"), ["entities/customer.yaml:7:11 C055"]),
     ("identity in a list", edit(CUSTOMER, "[tax_id,", "[contacts.name,"), ["entities/customer.yaml:7:11 C055"]),
     (
-        "scored identity",
-        edit(CUSTOMER, "survivorship:", "  scored: {link: 0.9}\n        survivorship:"),
-        ["entities/customer.yaml:8:11 C034"],
+        "scored identity without a model",
+        scored("link: 0.9"),
+        ["entities/customer.yaml:8:11 C124"],
+    ),
+    (
+        "scored identity with something else for a model",
+        {**scored("link: 0.9"), "entities/customer.match.json": "{}"},
+        ["entities/customer.yaml:8:11 C125"],
+    ),
+    ("scored identity's field", scored("compare: {fone: digits}"), ["entities/customer.yaml:8:22 C055"]),
+    ("scored identity's kind", scored("compare: {phone: digit}"), ["entities/customer.yaml:8:29 C121"]),
+    ("scored identity's thresholds", scored("link: 0.8, review: 0.9"), ["entities/customer.yaml:8:31 C122"]),
+    (
+        "scored identity's blocking key",
+        scored("compare: {phone: digits}, block: ['phone:start']"),
+        ["entities/customer.yaml:8:46 C123"],
+    ),
+    (
+        "scored identity of an own entity that compares nothing",
+        {"entities/tool.yaml": "entity: tool\nfields: {a: {type: code}}\nidentity: {scored: {link: 0.9}}\n"},
+        ["entities/tool.yaml:3:20 C120"],
     ),
     ("survivorship's field", edit(CUSTOMER, "name: [crm", "nmae: [crm"), ["entities/customer.yaml:10:3 C055"]),
     ("survivorship's system", edit(CUSTOMER, "[crm, erp]", "[crm, epr]"), ["entities/customer.yaml:10:15 C053"]),
@@ -197,7 +220,22 @@ BROKEN: list[tuple[str, Changes, list[str]]] = [
     ("rule that does not fit", edit(CUSTOMER, "contacts: union", "credit: longest"), ["entities/customer.yaml:12:11 C056"]),
     ("union of texts", edit(CUSTOMER, "longest", "union"), ["entities/customer.yaml:11:11 C056"]),
     ("default that does not fit", edit(CUSTOMER, "most_recent", "union"), ["entities/customer.yaml:9:12 C056"]),
-    ("brakes", edit(CUSTOMER, "identity:", "brakes: {delete: 5%}\n        identity:"), ["entities/customer.yaml:6:9 C034"]),
+    (
+        "brake's share",
+        edit(CUSTOMER, "identity:", "brakes: {delete: 5}\n        identity:"),
+        ["entities/customer.yaml:6:18 C027"],
+    ),
+    (
+        "brake's field",
+        edit(CUSTOMER, "identity:", "brakes: {blank: {tax: 1%}}\n        identity:"),
+        ["entities/customer.yaml:6:18 C055"],
+    ),
+    (
+        "brake on a text",
+        edit(CUSTOMER, "identity:", "brakes: {move: {name: {by: 5%, share: 1%}}}\n        identity:"),
+        ["entities/customer.yaml:6:17 C141"],
+    ),
+    ("snapshot of events", edit(ERP, "every: 5m", "every: 5m\n            snapshot: true"), ["systems/erp.yaml:11:5 C140"]),
     ("unread file", {"systems/hr.yml": "system: hr\n"}, ["systems/hr.yml:1:1 C031"]),
     ("unused table", {"tables/other.csv": "a,b\n"}, ["tables/other.csv:1:1 C065"]),
     ("empty table", {REGION: ""}, ["tables/region.csv:1:1 C070"]),

@@ -6,6 +6,7 @@ import csv
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -125,6 +126,21 @@ def test_killed_at_any_step_each_record_appears_once(tmp_path: Path) -> None:
         if finished:
             break
     assert finished
+
+
+def test_two_workers_of_one_sink_do_not_take_each_others_file_for_a_leftover(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    other = Thread(target=write, args=(folder, [record("b")]))
+
+    def meanwhile(step: str) -> None:
+        if step == "written":
+            other.start()
+            other.join(0.5)  # long enough for it to be done, if it does not wait
+
+    write(folder, [record("a")], meanwhile)
+    other.join(60)
+
+    assert sorted(row["code"] for row in rows(folder)) == ["a", "b"]
 
 
 def test_a_record_that_the_format_cannot_hold_is_rejected_alone(tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from nave.connectors.http import SPEC
-from nave.connectors.http.answers import at, retry_after
+from nave.connectors.http.answers import at
 from nave.connectors.http.options import HttpOptions, HttpSinkOptions
+from nave.connectors.http.waits import retry_after
 from nave.core.errors import ConfigError
 from nave.core.protocols import Setting
 
@@ -78,7 +79,8 @@ def test_retry_after_as_number_date_and_nonsense() -> None:
     assert 50 < (retry_after(later) or 0) <= 100
     assert retry_after("Thu, 01 Jan 1970 00:00:00 GMT") == 0
     assert retry_after("9" * 40) == 86_400
-    assert [retry_after(text) for text in ("", "soon", "-5", None)] == [None] * 4
+    far = "Thu, 01 Jan 2030 00:00:00 +999999999999"
+    assert [retry_after(text) for text in ("", "soon", "-5", far, None)] == [None] * 5
 
 
 def test_dotted_paths_reach_into_lists_and_miss_quietly() -> None:

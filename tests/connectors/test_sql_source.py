@@ -33,7 +33,7 @@ class World:
 
     def run(self, *statements: str, rows: Sequence[tuple[Any, ...]] = ()) -> None:
         opened = engine(self.options, SETTING)
-        marks = {"sqlite": "?", "postgresql": "%s"}[opened.dialect.name]
+        marks = "?" if opened.dialect.name == "sqlite" else "%s"
         with opened.begin() as connection:
             for statement in statements:
                 text = statement.replace("?", marks) if rows else statement
@@ -78,11 +78,12 @@ class TestWatermarkWithTiesAndOverlap(SourceContract):
     def case(self, world: World) -> SourceCase:
         rows = customers(world, per_mark=7)
         query = "select * from customer where changed >= :since order by changed, code"
-        opened = world.source(query=query, since={"column": "CHANGED", "overlap": "1m"}, batch=10)
+        since = {"column": "CHANGED", "key": "CODE", "overlap": "1m", "start": "2026-11-21 00:00:00"}
+        opened = world.source(query=query, since=since, batch=10)
         return SourceCase(world=lambda: opened, expected=rows, repeats=14)
 
 
-def test_a_second_read_lands_only_what_changed_and_what_shares_its_overlap(world: World) -> None:
+def test_a_second_read_lands_only_what_changed(world: World) -> None:
     customers(world, 5)
     opened = world.source(table="customer", since={"column": "changed"})
     _, position = land(opened, None)
@@ -91,7 +92,7 @@ def test_a_second_read_lands_only_what_changed_and_what_shares_its_overlap(world
     changed, position = land(opened, position)
     nothing, _ = land(opened, position)
 
-    assert [one["code"] for one in changed] == ["000004", "000001"]
+    assert [one["code"] for one in changed] == ["000001"]
     assert nothing == []
 
 
@@ -103,7 +104,7 @@ def test_a_row_that_was_committed_late_is_found_within_the_overlap(world: World)
     world.run("insert into customer values ('late', '2026-11-21 10:02:30')")
     found, _ = land(opened, position)
 
-    assert "late" in [one["code"] for one in found]
+    assert [one["code"] for one in found] == ["late"]
 
 
 def test_a_row_of_the_very_same_watermark_is_never_skipped(world: World) -> None:
@@ -114,7 +115,7 @@ def test_a_row_of_the_very_same_watermark_is_never_skipped(world: World) -> None
     world.run("insert into customer values ('twin', '2026-11-21 10:04:00')")
     found, _ = land(opened, position)
 
-    assert sorted(one["code"] for one in found) == ["000004", "twin"]
+    assert [one["code"] for one in found] == ["twin"]
 
 
 def test_rows_without_a_watermark_are_read_too_but_not_again_while_nothing_changes(world: World) -> None:
@@ -129,7 +130,8 @@ def test_rows_without_a_watermark_are_read_too_but_not_again_while_nothing_chang
 
     assert "none" in [one["code"] for one in first]
     assert second == []
-    assert {"none", "none2"} <= {one["code"] for one in third}
+    assert "none2" in {one["code"] for one in third}
+    assert len(third) <= 2
 
 
 def test_a_full_read_that_finds_the_same_lands_nothing_and_any_change_lands_all(world: World) -> None:
@@ -153,11 +155,11 @@ def test_the_first_read_starts_where_start_says(world: World) -> None:
     assert [one["code"] for one in found] == ["000003", "000004"]
 
 
-@pytest.mark.parametrize("kind", ["integer", "timestamp", "date", "numeric(10,2)"])
+@pytest.mark.parametrize("kind", ["integer", "timestamp(6)", "date", "numeric(10,2)"])
 def test_watermarks_of_other_types_resume_as_well(world: World, kind: str) -> None:
     values: list[Any] = {
         "integer": [1, 2, 3],
-        "timestamp": ["2026-11-21 10:00:00", "2026-11-21 10:00:00.5", "2026-11-21 10:00:01"],
+        "timestamp(6)": ["2026-11-21 10:00:00", "2026-11-21 10:00:00.5", "2026-11-21 10:00:01"],
         "date": ["2026-11-20", "2026-11-21", "2026-11-22"],
         "numeric(10,2)": [1, 2.5, 3],
     }[kind]
@@ -208,6 +210,8 @@ def test_values_keep_their_kind_and_text_keeps_its_zeros(world: World) -> None:
 
 
 def test_a_row_with_infinity_is_refused_and_its_neighbours_are_read(world: World) -> None:
+    if "mariadb" in world.options.url:
+        return  # its numbers are always finite
     world.run("create table t (id integer, x double precision)")
     world.run("insert into t values (?, ?)", rows=[(1, 1.5), (2, float("inf")), (3, 2.5)])
 

@@ -50,6 +50,9 @@ class Service:
         return web.json_response({"data": {"id": f"R{key}", "version": self.held[key][0]}})
 
     def keep(self, request: web.Request, body: bytes) -> web.StreamResponse:
+        if request.method == "DELETE":
+            gone = self.held.pop(request.path.rpartition("/")[2].removeprefix("R"), None)
+            return web.Response(status=404 if gone is None else 204)
         key, version = request.headers["Idempotency-Key"].rsplit("-", 1)
         if key not in self.held or self.held[key][0] < int(version):
             self.held[key] = (int(version), json.loads(body))

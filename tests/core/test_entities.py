@@ -78,10 +78,10 @@ def test_references_are_found_however_deep_they_are() -> None:
         "lines": [{"product": {"system": "pdm", "key": "P1"}}, {}, {"product": {"system": "pdm", "key": "P2"}}],
     }
 
-    assert list(links(7, document, ORDER.refs)) == [
-        Link(7, "customer", "customer", "erp", "C1"),
-        Link(7, "lines[0].product", "product", "pdm", "P1"),
-        Link(7, "lines[2].product", "product", "pdm", "P2"),
+    assert list(links(7, document, ORDER)) == [
+        Link(7, "customer", "customer", "erp", "C1", "order.customer"),
+        Link(7, "lines[0].product", "product", "pdm", "P1", "order.lines[].product"),
+        Link(7, "lines[2].product", "product", "pdm", "P2", "order.lines[].product"),
     ]
 
 
@@ -106,7 +106,7 @@ def test_a_school_describes_its_students_and_courses() -> None:
         course, title="数学", seats="30", starts="2026-09-01", students=[ref], marks=[{"of": ref, "mark": "1.50"}]
     )
     assert document["starts"] == date(2026, 9, 1)
-    assert [link.path for link in links(1, document, course.refs)] == ["students[0]", "marks[0].of"]
+    assert [link.path for link in links(1, document, course)] == ["students[0]", "marks[0].of"]
     assert isinstance(one(student, nmae="x"), NaveError)
     assert course.typed([encode(document)]) == [document]
 

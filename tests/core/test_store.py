@@ -207,6 +207,25 @@ def test_a_file_that_cannot_be_written_is_worth_another_try(tmp_path: Path) -> N
     assert "readonly" in caught.value.text()
 
 
+def test_a_server_syncs_what_must_last_and_nothing_else(postgres_url: str) -> None:
+    said = {}
+    with opened(postgres_url) as store:
+        for durable in (True, False, True):
+            with store.write(durable=durable) as tx:
+                said[durable] = tx.rows(sa.text("SHOW synchronous_commit"))[0][0]
+
+    assert said == {True: "on", False: "off"}
+
+
+def test_names_are_taken_together_or_not_waited_for(postgres_url: str) -> None:
+    with opened(postgres_url) as store, store.write() as one:
+        one.serialise("a")
+        with store.write() as other:
+            assert other.try_serialise(["b", "c"], 0.2)
+            assert not other.try_serialise(["a", "d"], 0.2)
+            other.serialise("b")
+
+
 def test_a_server_that_ends_the_connection_is_worth_another_try(postgres_url: str) -> None:
     def cut_off(store: Store) -> None:
         with store.write() as tx:

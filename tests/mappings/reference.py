@@ -121,7 +121,7 @@ def _filtered(node: nodes.Filter, record: dict[str, Any], *, soft: bool) -> Any:
         return value
     if row.name == "default":
         return value if value is not None and value != "" else _value(node.args[0], record, soft=soft)
-    if row.name == "gather" and value is not None:
+    if row.name in ("gather", "follow") and value is not None:
         other = _value(node.args[0], record, soft=False)
         return row.make(_AROUND, *[constant(arg) for arg in node.args[1:]])(value, other)
     if value is None and row.takes != "anything":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,17 @@ def test_a_changed_function_is_a_changed_mapping(hub: Path) -> None:
 
     assert before.hash != after.hash
     assert after.run([{"K": "1", "A": "x"}])[0].values == {"name": "X?"}  # type: ignore[union-attr]
+
+
+def test_a_changed_function_of_an_installed_module_is_a_changed_mapping(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    hashes = []
+    for body in ("'a'", "'bb'"):
+        (tmp_path / "nave_plates_installed.py").write_text(f"def made(record):\n    return {body}\n", "utf-8")
+        monkeypatch.delitem(sys.modules, "nave_plates_installed", raising=False)
+        hashes.append(inbound({"name": {"python": "nave_plates_installed:made"}}).hash)
+    monkeypatch.delitem(sys.modules, "nave_plates_installed", raising=False)
+
+    assert hashes[0] != hashes[1]

@@ -13,13 +13,14 @@ from nave.mappings import (
     MappingSpec,
     Part,
     TestCase,
+    compile_inbound,
     compile_outbound,
     compile_parts,
     run_case,
     untested,
 )
 from nave.mappings.parts import ways_of_part
-from tests.mappings.setting import SHANGHAI, TABLES, error, inbound
+from tests.mappings.setting import SHANGHAI, TABLES, THING, error, inbound, outbound
 
 BUYER = {"to": "customer", "key": "CUST", "when": "CUST is not empty", "fields": {"name": "NAME | trim"}}
 CONTACTS = {"each": "TEL", "fields": {"name": "parent.NAME", "phone": "item.N"}}
@@ -110,7 +111,7 @@ def test_the_whole_mapping_is_what_it_was_whatever_its_parts_say() -> None:
     ("said", "code", "path"),
     [
         ({**BUYER, "to": "custmer"}, "NAVE-M043", ("also", "x", "to")),
-        ({**PEOPLE, "each": "TEAM.PEOPLE | where('a', 1)"}, "NAVE-M044", ("also", "x", "each")),
+        ({**PEOPLE, "each": "TEAM.PEOPLE | length"}, "NAVE-M044", ("also", "x", "each")),
         ({**PEOPLE, "each": "TEAM["}, "NAVE-M001", ("also", "x", "each")),
         ({**BUYER, "fields": {"name": "NAME | tirm"}}, "NAVE-M012", ("also", "x", "fields", "name")),
         ({**BUYER, "fields": {"nam": "NAME"}}, "NAVE-M007", ("also", "x", "fields", "nam")),
@@ -169,3 +170,94 @@ def test_the_ways_of_a_part_stand_at_its_own_lines_and_the_version_at_the_top() 
     assert ways["name"].at == ("also", "buyer", "fields", "name")
     assert ways["version"].at == ("version",)
     assert (ways["name"].text, ways["name"].sources) == ("NAME | trim", ("NAME",))
+
+
+VIEWS = {
+    "NO": "A1",
+    "AT": "2026-01-01 08:00:00",
+    "V": [{"id": "v1", "ref": "#p2", "N": "1"}, {"id": "v2", "N": "2"}, {"id": "v3", "ref": "p1  #p2", "N": "3"}],
+    "P": [{"id": "p1", "C": "bolt"}, {"id": "p2", "C": "nut"}],
+    "REST": "x" * 1_000,
+}
+LINKED = {
+    "to": "customer",
+    "each": "V | follow(P, 'ref', 'id', 'part') | where('N', '1', '3')",
+    "when": "part is not empty",
+    "key": "N",
+    "fields": {"name": "part.C if part is not list else part[1].C", "remark": "parent.NO"},
+}
+
+
+def test_a_list_may_be_made_by_filters_and_the_record_around_it_is_kept_as_far_as_it_is_read() -> None:
+    part = parts(x=LINKED)["x"]
+
+    raws = part.split(VIEWS)
+    first, second = part.run_wanted(raws)
+
+    assert isinstance(first, Mapped)
+    assert isinstance(second, Mapped)
+    assert [first.values, second.values] == [{"name": "nut", "remark": "A1"}, {"name": "nut", "remark": "A1"}]
+    assert raws[0]["parent"] == {"NO": "A1", "AT": VIEWS["AT"]}
+    assert "V[].part.C" in part.lineage["name"]
+    assert part.unread([{**VIEWS, "REST": None}]) <= {"V[].id"}
+
+
+def test_a_list_that_cannot_be_made_is_one_record_that_tells_why() -> None:
+    part = parts(x=LINKED)["x"]
+    torn = {**VIEWS, "P": [{"id": "p1", "C": "bolt"}]}
+
+    (raw,) = part.split(torn)
+    (refused,) = part.run_wanted([raw])
+    (mended,) = part.run_wanted([{**raw, "parent": VIEWS}])
+
+    assert error(refused) == ("NAVE-M125", "each")
+    assert raw["parent"] == torn
+    assert error(mended)[0] == "NAVE-M126"
+    assert part.split({**VIEWS, "V": None}) == []
+
+
+def test_a_record_that_is_only_taken_apart_is_left_out_itself() -> None:
+    whole = MappingSpec.model_validate({"mapping": "m", "from": "erp.orders", "to": "thing", "also": {"buyer": BUYER}})
+    mapping = compile_inbound(whole, THING, system="erp", time_zone=SHANGHAI, tables=TABLES)
+
+    assert mapping.run([RECORD, {}]) == [None, None]
+    assert mapping.keys([RECORD]) == [""]
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("C", True), ("P", False)])
+def test_when_leaves_records_out(kind: str, expected: bool) -> None:
+    mapping = inbound({"name": "A"}, when="T == 'C'")
+
+    (result,) = mapping.run([{"K": "1", "A": "x", "T": kind}])
+
+    assert isinstance(result, Mapped) == expected
+    assert (result is None) != expected
+    case = TestCase.model_validate({"name": "x", "given": {"K": "1", "A": "x", "T": kind}, "left_out": True})
+    assert run_case(mapping, THING, case).passed != expected
+
+
+def test_a_when_that_fails_is_the_error_of_its_record_alone() -> None:
+    mapping = inbound({"name": "A"}, when="T > 1")
+
+    first, second = mapping.run([{"K": "1", "A": "x", "T": "t"}, {"K": "2", "A": "y", "T": 2}])
+
+    assert error(first) == ("NAVE-M116", "when")
+    assert isinstance(second, Mapped)
+
+
+def test_when_is_part_of_what_a_mapping_is_and_only_for_the_way_in() -> None:
+    assert inbound({"name": "A"}, when="T == 1").hash != inbound({"name": "A"}, when="T == 2").hash
+    assert inbound({"name": "A"}, when="T == 1").unread([{"K": "1", "A": "x", "T": 1}]) == set()
+    with pytest.raises(MappingProblems) as refused:
+        outbound({"x": "name"}, when="name")
+    assert [one.error.code for one in refused.value.problems] == ["NAVE-M047"]
+
+
+def test_what_is_referred_to_a_thousand_times_is_refused_before_it_is_written_out() -> None:
+    """A few hundred kilobytes of references to one large item would be gigabytes in the journal."""
+    part = parts(x={**LINKED, "each": "V | follow(P, 'ref', 'id', 'part')"})["x"]
+    bomb = {**VIEWS, "V": [{"id": "v", "N": "1", "ref": "p1 " * 100}] * 100, "P": {"id": "p1", "C": "x" * 100_000}}
+
+    (refused,) = part.run_wanted(part.split(bomb))
+
+    assert error(refused) == ("NAVE-M114", "each")

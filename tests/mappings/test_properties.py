@@ -74,6 +74,9 @@ FILTERS = [
     "walk('C')",
     "group('A')",
     "gather(B, 'A', 'A')",
+    "group(['A', 'B.C'])",
+    "follow(B, 'A', 'A', 'C')",
+    "json",
 ]
 BINARY = ["+", "-", "*", "/", "//", "%", "~", "==", "!=", "<", "<=", ">", ">=", "in", "not in", "and", "or"]
 TESTS = ["none", "empty", "number", "text", "list", "not none", "not empty"]

@@ -15,9 +15,11 @@ from nave.mappings import (
     Mapped,
     MappingSpec,
     OutboundMapping,
+    Part,
     TestFile,
     compile_inbound,
     compile_outbound,
+    compile_parts,
     extended,
     run_case,
     shipped_names,
@@ -25,6 +27,7 @@ from nave.mappings import (
     shipped_text,
     untested,
 )
+from nave.mappings.lineage import unread
 from tests.mappings.setting import SHANGHAI
 
 
@@ -44,6 +47,12 @@ def compiled(name: str, own: dict[str, Any] | None = None) -> Inbound | Outbound
     return compile_outbound(spec, shipped()[spec.origin], time_zone=SHANGHAI, tables={})
 
 
+def parts_of(name: str) -> dict[str, Part]:
+    spec = MappingSpec.model_validate(contents(name, shipped_text(name)))
+    system = spec.origin.partition(".")[0]
+    return compile_parts(spec, shipped(), system=system, time_zone=SHANGHAI, tables={})
+
+
 def test_they_are_found_by_name_and_nothing_else_is() -> None:
     assert len(shipped_names()) >= 5
     assert shipped_text("nave/../spec") is None
@@ -57,13 +66,16 @@ def test_a_shipped_mapping_passes_the_cases_beside_it(name: str) -> None:
     entity = shipped()[data["to"] if isinstance(mapping, Inbound) else data["from"]]
     cases = TestFile.model_validate(contents(name, shipped_tests(name))).cases
 
-    results = [run_case(mapping, entity, case) for case in cases]
+    parts = parts_of(name)
+
+    results = [run_case(mapping, entity, case, parts) for case in cases]
 
     assert data["mapping"] == name
     assert [(one.name, list(one.differences)) for one in results if not one.passed] == []
-    assert untested(mapping, cases) == []
+    assert untested(mapping, cases, parts) == []
     if isinstance(mapping, Inbound):
-        assert mapping.unread([case.given for case in cases]) == set()
+        used = mapping.used.union(*(part.used for part in parts.values()))
+        assert unread([case.given for case in cases], used) == set()
 
 
 RECEIPT = """<?xml version="1.0" encoding="UTF-8"?>

@@ -98,6 +98,16 @@ def differences(plant: Plant, store_url: str | None = None) -> list[str]:
     return [str(one) for one in wrong] + [f"books: {one}" for one in books if not one.balanced]
 
 
+def customers(folder: Path) -> list[set[tuple[str, str]]]:
+    """The source records of each golden customer of a plant on SQLite."""
+    store = open_store("sqlite:///nave.db", folder)
+    try:
+        with store.read() as tx:
+            return [set(members) for members, _ in _golden(tx, "customer")]
+    finally:
+        store.close()
+
+
 def _golden(tx: Transaction, entity: str) -> list[tuple[list[tuple[str, str]], dict[str, Any]]]:
     r = t.record.c
     rows = tx.rows(sa.select(r.id, r.doc).where(r.entity == entity, r.merged_into.is_(None)))

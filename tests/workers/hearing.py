@@ -42,6 +42,8 @@ class Worker:
         """Let a long step begin: what rings is heard after `busy` is cleared."""
         self.busy.set()
         assert self.at_work.wait(30)
+        while self.hints.bell(self.topic).near:  # it might still be a short one
+            time.sleep(0.005)
 
     def work(self) -> None:
         """The loop."""

@@ -439,3 +439,43 @@ def test_a_claim_never_takes_more_than_it_may_and_no_two_take_the_same(store: St
 
     assert len(set(taken)) == 100
     assert hub.rows(sa.select(sa.func.count()).where(t.delivery.c.state == Due.LEASED))[0][0] == 100
+
+
+def test_a_step_that_goes_on_writes_down_with_the_next_claim_what_came_of_it(store: Store) -> None:
+    target = Target()
+    hub = one_sink(store, target)
+    number = edits(hub, 1)
+    flow = hub.hub.sinks[WEB]
+
+    done = deliver_step(hub.hub, flow, target, go_on=True)
+
+    assert done is not None
+    assert (done.claimed, done.done) == (1, 1)
+    assert hub.states(WEB) == [Due.LEASED]
+    assert deliver_step(hub.hub, flow, target, go_on=True) is None
+    assert hub.states(WEB) == [Due.DELIVERED]
+    assert target.effects == [(shown(number), 1)]
+
+
+def test_what_came_of_a_step_is_not_lost_when_the_store_breaks_off_the_next_claim(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = Target()
+    hub = one_sink(store, target)
+    number = edits(hub, 1)
+    flow = hub.hub.sinks[WEB]
+    deliver_step(hub.hub, flow, target, go_on=True)
+
+    def away(*_: object) -> None:
+        raise RetryableError("NAVE-E001", reason="away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(deliveries, "claim", away)
+        for _ in range(3):
+            with pytest.raises(RetryableError):
+                deliver_step(hub.hub, flow, target, go_on=True)
+
+    assert deliver_step(hub.hub, flow, target, go_on=True) is None
+    assert hub.states(WEB) == [Due.DELIVERED]
+    assert target.effects == [(shown(number), 1)]
+    assert hub.hub.left == {}

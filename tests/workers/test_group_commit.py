@@ -16,6 +16,7 @@ from nave.core.errors import NaveError, RetryableError, StoreAway
 from nave.core.journal import Landed
 from nave.core.store import Store
 from nave.core.store import schema as t
+from nave.workers.apply import apply_step
 from nave.workers.land import GroupCommit
 from tests.workers.world import World, customer, rules, world
 
@@ -218,3 +219,56 @@ def test_a_store_that_says_nothing_keeps_no_sender_waiting_for_ever(store: Store
     assert all(isinstance(answer, RetryableError) for answer in answers)
     assert group.waiting == 0
     assert hub.books()[CRM].received == 1  # what was on its way is stored after all; what had not begun is not
+
+
+def land_one(hub: World, key: str, version: int) -> None:
+    """Send one event through a door of its own."""
+    group = GroupCommit(hub.hub)
+
+    async def one() -> Landed:
+        sending = asyncio.ensure_future(group.land(CRM, [customer(key, version, remark=f"said {version}")], {}))
+        await asyncio.sleep(0)
+        with at_work(group):
+            return await sending
+
+    asyncio.run(one())
+
+
+def applied(hub: World) -> int:
+    return hub.books()[CRM].applied
+
+
+def test_a_single_event_is_applied_in_the_commit_that_lands_it(store: Store) -> None:
+    hub = door(store)
+
+    land_one(hub, "A", 1)
+
+    assert applied(hub) == 1
+    assert apply_step(hub.hub) is None
+
+
+@pytest.mark.parametrize("store", ["postgresql"], indirect=True)
+def test_an_event_does_not_wait_for_another_process_that_applies_and_is_left_to_workers(store: Store) -> None:
+    hub = door(store)
+    with store.write() as tx:
+        tx.serialise("entity:customer")
+
+        land_one(hub, "A", 1)
+
+        assert (batches(hub), applied(hub)) == (1, 0)
+    hub.apply()
+    assert applied(hub) == 1
+
+
+@pytest.mark.parametrize("store", ["postgresql"], indirect=True)
+def test_an_event_does_not_wait_for_a_row_that_another_process_has_locked(store: Store) -> None:
+    hub = door(store)
+    land_one(hub, "A", 1)
+    with store.write() as tx:
+        tx.execute(sa.update(t.source_record).where(t.source_record.c.key == "A").values(place=1))
+
+        land_one(hub, "A", 2)
+
+        assert (batches(hub), applied(hub)) == (2, 1)
+    hub.apply()
+    assert applied(hub) == 2

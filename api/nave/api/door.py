@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
-from hmac import compare_digest
-from ipaddress import ip_address
 from typing import Any
 
 import msgspec
@@ -23,6 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from nave.api.access import from_here, shows
 from nave.api.bounds import Budget, Pace, Share
 from nave.api.events import Origin, events
 from nave.api.problems import Problem, problem_response, translated
@@ -42,8 +41,6 @@ _LINGER_SECONDS = 1.0
 _LINGER_BYTES = 4 * 2**20
 _LOG = logging.getLogger("nave.api")
 _EVENTS = "/events/"
-_PASSED_ON = (b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via")
-"""What proxies add to a request."""
 _JSON = [(b"content-type", b"application/json")]
 
 
@@ -70,11 +67,13 @@ def door(
     token: bytes | None = None,
     waiting_bytes: int = 32 * 2**20,
     body_seconds: float = 30.0,
+    more: Sequence[Route] = (),
 ) -> Starlette:
     """The application: POST /events/{source}; GET /livez, /readyz, /status.
 
     `ready` gives a name -> bool mapping; all must be true for 200. `token` opens /status to other machines. Requests that
     are not yet answered hold `waiting_bytes` at most, or one largest body. `body_seconds` limits how long a body may take.
+    `more` are routes of their own.
     """
     largest = max((source.max_body for source in sources.values()), default=0)
     endpoint = _Events(sources, land, admit or _nobody, Budget(max(waiting_bytes, largest)), body_seconds)
@@ -82,6 +81,7 @@ def door(
         Route("/livez", _livez, methods=["GET"]),
         Route("/readyz", _readyz(ready or dict), methods=["GET"]),
         Route("/status", _status(status, token), methods=["GET"]),
+        *more,
     ]
     return _Door(endpoint, routes=routes, exception_handlers={404: _not_found, 405: _not_allowed})
 
@@ -216,13 +216,7 @@ async def _refuse(problem: Problem, headers: Mapping[bytes, bytes], scope: Scope
 
 def may_send(source: DoorSource, shown: bytes) -> bool:
     """Whether an Authorization header opens this source; takes as long for a wrong token as for a right one."""
-    return source.token is None or _shows(source.token, shown)
-
-
-def _shows(token: bytes | None, shown: bytes) -> bool:
-    """Whether an Authorization header holds this token; None is held by nobody."""
-    kind, _, said = shown.partition(b" ")
-    return token is not None and compare_digest(said.strip(), token) and kind.lower() == b"bearer"
+    return source.token is None or shows(source.token, shown)
 
 
 def _announced(headers: Mapping[bytes, bytes]) -> int:
@@ -252,24 +246,12 @@ def _readyz(ready: Status) -> Callable[[Request], Awaitable[Response]]:
 def _status(status: Status, token: bytes | None) -> Callable[[Request], Awaitable[Response]]:
     async def counts(request: Request) -> Response:
         headers = dict(request.headers.raw)
-        if not _from_here(request.scope, headers) and not _shows(token, headers.get(b"authorization", b"")):
+        if not from_here(request.scope, headers) and not shows(token, headers.get(b"authorization", b"")):
             refused = Problem("NAVE-A002", 401, {"WWW-Authenticate": 'Bearer realm="nave"'})
             return problem_response(refused, headers)
         return _json(dict(await asyncio.to_thread(status)), 200)
 
     return counts
-
-
-def _from_here(scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
-    """Whether somebody on this machine asks, for himself: what a proxy passes on comes from anywhere."""
-    client = scope.get("client")
-    if client is None or any(name in headers for name in _PASSED_ON):
-        return False
-    try:
-        address = ip_address(client[0])
-    except ValueError:
-        return False
-    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 def _json(content: Mapping[str, Any], status: int) -> Response:
@@ -282,7 +264,8 @@ def _not_found(request: Request, error: Exception) -> Response:
 
 
 def _not_allowed(request: Request, error: Exception) -> Response:
-    problem = Problem("NAVE-A008", 405, {"Allow": "GET"}, method=_short(request.method))
+    allowed = (getattr(error, "headers", None) or {}).get("Allow", "GET")
+    problem = Problem("NAVE-A008", 405, {"Allow": allowed}, method=_short(request.method))
     return problem_response(problem, dict(request.headers.raw))
 
 

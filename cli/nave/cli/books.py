@@ -28,7 +28,7 @@ class Books:
     def troubled(self) -> bool:
         """Whether something needs a person, or did not get through yet."""
         sinks = any(sink.dead or sink.unknown or sink.retrying for sink in self.sinks)
-        return sinks or any(source.dead for source in self.sources)
+        return sinks or any(source.dead or source.held for source in self.sources)
 
     @property
     def untouched(self) -> bool:
@@ -84,8 +84,20 @@ def source_lines(listed: Sequence[SourceBooks], page: Page) -> Iterator[str]:
     """What became of all records of each source."""
     columns = page.columns(
         "status",
-        *("source", "received", "applied", "unchanged", "superseded", "waiting", "dead", "discarded", "pending", "last"),
-        right="received applied unchanged superseded waiting dead discarded pending last",
+        *(
+            "source",
+            "received",
+            "applied",
+            "unchanged",
+            "superseded",
+            "waiting",
+            "held",
+            "dead",
+            "discarded",
+            "pending",
+            "last",
+        ),
+        right="received applied unchanged superseded waiting held dead discarded pending last",
         spare="discarded superseded unchanged last pending waiting",
     )
     rows = [
@@ -96,6 +108,7 @@ def source_lines(listed: Sequence[SourceBooks], page: Page) -> Iterator[str]:
             one.unchanged,
             one.superseded,
             page.count(one.waiting, "warning"),
+            page.count(one.held, "bad"),
             page.count(one.dead, "bad"),
             one.discarded,
             page.count(one.pending, "warning"),

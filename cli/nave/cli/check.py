@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from nave.cli import exits
 from nave.cli.hubs import examined, read
+from nave.cli.overlap import overlapping_parts
 from nave.cli.rows import unreached_rows
 from nave.cli.session import Session
 from nave.cli.tested import unread_fields
@@ -16,7 +17,7 @@ def check(session: Session) -> int:
     """Show all problems; 1 if one of them is an error."""
     loaded = read(session)
     compiled, problems = examined(loaded)
-    problems = in_order([*problems, *unread_fields(compiled), *unreached_rows(compiled)])
+    problems = in_order([*problems, *unread_fields(compiled), *unreached_rows(compiled), *overlapping_parts(compiled)])
     session.answer(_data(problems, session), _lines(problems, session, loaded.partial))
     return exits.PROBLEM if _count(problems, "error") else exits.FINE
 

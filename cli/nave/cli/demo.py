@@ -134,7 +134,7 @@ def _reasons(tx: Transaction, config: HubConfig, hub: Hub, customers: Sequence[G
 
 
 def _disputed(reasons: Reasons) -> bool:
-    return any(loser.document["name"] != one.value for one in reasons.fields for loser in one.losers)
+    return any(loser.value != one.value for one in reasons.fields for loser in one.losers)
 
 
 def _data(folder: Path, outcome: _Outcome) -> dict[str, Any]:

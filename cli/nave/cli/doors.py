@@ -11,11 +11,19 @@ from typing import Any
 from starlette.applications import Starlette
 
 from nave.api.door import DoorSource, door
+from nave.api.looks import look_routes
+from nave.api.review import Stewarding, review_routes
 from nave.api.serving import serving
+from nave.api.soap import SoapDoor, soap_route
+from nave.api.soaplooks import Looks
+from nave.api.why import why_route
 from nave.cli import exits
 from nave.cli.books import as_data, books
 from nave.cli.failures import Stop
+from nave.cli.looks import looks
+from nave.cli.outward import desk
 from nave.cli.pressure import pressure, pressure_data
+from nave.cli.why import asked
 from nave.config import HubConfig, SourceConfig
 from nave.core.depth import Depth
 from nave.core.errors import ConfigError
@@ -43,13 +51,13 @@ def _door_source(config: HubConfig, source: SourceConfig) -> DoorSource:
 
 @contextmanager
 def opened_doors(run: Run, config: HubConfig, listen: str | None = None) -> Iterator[str | None]:
-    """Take in events while the block runs; gives the door's URL, or None where no source is pushed.
+    """Take in events while the block runs; gives the door's URL, or None where there is nobody it is for.
 
     The door closes first, while its last requests can still be landed. A Stop with status 3 if the address is taken, and
     with status 1 if other machines could send to a source that asks for no token.
     """
     sources = door_sources(config)
-    if not sources:
+    if not sources and not config.http.stewards:
         yield None
         return
     host, _, port = (listen or config.http.listen).rpartition(":")
@@ -97,6 +105,32 @@ def _application(
         admit=group.admit,
         token=token or None,
         waiting_bytes=config.http.max_waiting_size,
+        more=[
+            *review_routes(_stewarding(hub, config, token or None)),
+            *look_routes(looks(config, hub.store), token or None),
+            why_route(asked(hub, config), token or None),
+            soap_route(_soap(hub, config, sources, group, token or None)),
+        ],
+    )
+
+
+def _soap(
+    hub: Hub, config: HubConfig, sources: Mapping[str, DoorSource], group: GroupCommit, token: bytes | None
+) -> SoapDoor:
+    hidden = {name: rules.sensitive for name, rules in config.entities.items()}
+    looks = Looks(hub.store, hidden)
+    return SoapDoor(sources, _landing(group), looks, group.admit, token, config.http.max_waiting_size)
+
+
+def _stewarding(hub: Hub, config: HubConfig, token: bytes | None) -> Stewarding:
+    tokens = {name: secret.get_secret_value().encode() for name, secret in config.http.stewards.items()}
+    return Stewarding(
+        hub.store,
+        desk(config, hub),
+        hub.hints.announce,
+        {name: rules.sensitive for name, rules in config.entities.items()},
+        {name: secret for name, secret in tokens.items() if secret},
+        token,
     )
 
 

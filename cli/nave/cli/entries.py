@@ -55,6 +55,9 @@ def _argument(name: str, metavar: str, **attributes: Any) -> Param:
     return Param((name,), {"metavar": metavar, **attributes})
 
 
+_LEVELS = _option("--levels", type=_COUNT, metavar="N")
+_KIND = _option("--kind", type=click.Choice(["design", "production", "order"]))
+_ON = _option("--on", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE")
 _LETTERS = (
     _argument("ids", "[ID]...", nargs=-1),
     _flag("--all"),
@@ -62,6 +65,9 @@ _LETTERS = (
     _option("--code", metavar="CODE"),
 )
 _SETTLING = (_flag("--yes", "-y"), _option("--as", "actor", metavar="NAME"))
+_PAIR = (_argument("one", "ENTITY/SYSTEM:KEY"), _argument("other", "SYSTEM:KEY"))
+_DECIDING = (_option("--reason", metavar="TEXT", required=True), _flag("--dry-run"), _SETTLING[1])
+_HELD = (_argument("number", "ID"), _option("--reason", metavar="TEXT", required=True), _SETTLING[1])
 _POLL = _option("--poll", type=click.FloatRange(min=0.05), default=1.0, metavar="S")
 _WORKING = (exits.FINE, exits.PROBLEM, exits.USAGE, exits.UNREACHED, exits.REFUSED, exits.INTERRUPTED)
 _LOOKING = (exits.FINE, exits.PROBLEM, exits.USAGE, exits.UNREACHED)
@@ -142,6 +148,80 @@ ENTRIES: tuple[Entry, ...] = (
         ("nave why customer/C00871.name", "nave why customer/C00871"),
         _LOOKING,
     ),
+    Entry(
+        "around",
+        "nave.cli.around:around",
+        (_argument("what", "ENTITY/KEY"), _option("--limit", type=_COUNT, default=20, metavar="N")),
+        ("nave around customer/C00871", "nave around product/ZB-000120 --json"),
+        _LOOKING,
+    ),
+    Entry("bom"),
+    Entry(
+        "bom explode",
+        "nave.cli.bom:explode",
+        (
+            _argument("what", "PRODUCT|BOM"),
+            _LEVELS,
+            _option("--quantity", default="1", metavar="Q"),
+            _flag("--summed"),
+            _KIND,
+            _option("--revision", metavar="R"),
+            _ON,
+        ),
+        ("nave bom explode ZB-000120 --quantity 12.5", "nave bom explode PB0000120 --summed"),
+        _LOOKING,
+    ),
+    Entry(
+        "bom where-used",
+        "nave.cli.bom:where_used",
+        (_argument("what", "PRODUCT"), _LEVELS, _KIND, _ON, _option("--all", "everything", is_flag=True)),
+        ("nave bom where-used ZB-000007", "nave bom where-used ZB-000007 --levels 1 --all"),
+        _LOOKING,
+    ),
+    Entry(
+        "bom compare",
+        "nave.cli.bom:compare",
+        (
+            _argument("one", "A"),
+            _argument("other", "B"),
+            _option("--levels", type=_COUNT, default=1, metavar="N"),
+            _ON,
+        ),
+        ("nave bom compare ZB-000120:design@A ZB-000120:design@B", "nave bom compare OB0000007 ZB-000120:production"),
+        _LOOKING,
+    ),
+    Entry(
+        "pin",
+        "nave.cli.pins:pin",
+        (
+            _argument("what", "ENTITY/KEY.FIELD|list"),
+            _argument("value", "[VALUE]", required=False),
+            _option("--reason", metavar="TEXT"),
+            _option("--until", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE"),
+            _SETTLING[1],
+        ),
+        ("nave pin customer/C00871.grade A --reason 'agreed with sales' --until 2027-03-31", "nave pin list"),
+        (*_LOOKING, exits.REFUSED),
+    ),
+    Entry(
+        "unpin",
+        "nave.cli.pins:unpin",
+        (_argument("number", "ID"), _SETTLING[1]),
+        ("nave unpin 01JD5K7WQX2VH", "nave unpin 01JD5K7WQX2VH --as li.wei"),
+        _LOOKING,
+    ),
+    Entry(
+        "findings",
+        "nave.cli.findings:list_findings",
+        (
+            _argument("verb", "[settle]", required=False),
+            _argument("ids", "[ID]...", nargs=-1),
+            _option("--limit", type=_COUNT, default=50, metavar="N"),
+            _SETTLING[1],
+        ),
+        ("nave findings", "nave findings settle 01JD5K7WQX2VH"),
+        _LOOKING,
+    ),
     Entry("dead"),
     Entry(
         "dead list",
@@ -170,6 +250,121 @@ ENTRIES: tuple[Entry, ...] = (
         (*_LETTERS, *_SETTLING),
         ("nave dead discard 01JD5K7WQX2VH", "nave dead discard --flow crm.contacts --yes"),
         _REPAIRING,
+    ),
+    Entry("review"),
+    Entry(
+        "review list",
+        "nave.cli.review:list_pairs",
+        (
+            _argument("entity", "[ENTITY]", required=False),
+            _option("--limit", type=_COUNT, default=20, metavar="N"),
+        ),
+        ("nave review list", "nave review list customer --json"),
+        _LOOKING,
+    ),
+    Entry(
+        "review show",
+        "nave.cli.review:show_pair",
+        _PAIR,
+        ("nave review show customer/erp:C00871 crm:10023", "nave review show customer/erp:C00871 crm:10023 --json"),
+        _LOOKING,
+    ),
+    Entry(
+        "review merge",
+        "nave.cli.deciding:merge",
+        (*_PAIR, *_DECIDING),
+        ('nave review merge customer/erp:C00871 crm:10023 --reason "same tax number, seen"',),
+        _REPAIRING,
+    ),
+    Entry(
+        "review separate",
+        "nave.cli.deciding:separate",
+        (*_PAIR, *_DECIDING),
+        ('nave review separate customer/erp:C00871 crm:10023 --reason "two branches"',),
+        _REPAIRING,
+    ),
+    Entry(
+        "review undo",
+        "nave.cli.deciding:undo",
+        (_argument("number", "ID"), _flag("--dry-run"), _SETTLING[1]),
+        ("nave review undo 01JD5K7WQX2VH", "nave review undo 01JD5K7WQX2VH --dry-run"),
+        _REPAIRING,
+    ),
+    Entry(
+        "review approve",
+        "nave.cli.deciding:approve",
+        (_argument("number", "ID"), _SETTLING[1]),
+        ("nave review approve 01JD5K7WQX2VH --as zhang.min",),
+        (*_LOOKING, exits.REFUSED),
+    ),
+    Entry(
+        "review log",
+        "nave.cli.review:log",
+        (_option("--limit", type=_COUNT, default=20, metavar="N"),),
+        ("nave review log", "nave review log --json"),
+        _LOOKING,
+    ),
+    Entry(
+        "unmerge",
+        "nave.cli.unmerge:unmerge",
+        (
+            _argument("what", "ENTITY/KEY"),
+            _argument("names", "SYSTEM:KEY...", nargs=-1, required=True),
+            _option("--reason", metavar="TEXT", default=""),
+            _flag("--dry-run"),
+            *_SETTLING,
+        ),
+        (
+            "nave unmerge customer/C00871 crm:10023 --dry-run",
+            'nave unmerge customer/C00871 crm:10023 --reason "another company" --yes',
+        ),
+        _REPAIRING,
+    ),
+    Entry(
+        "plan",
+        "nave.cli.plan:plan",
+        (
+            _option("--file", "-f", "file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE"),
+            _option("--detailed-exitcode", "detailed", is_flag=True),
+        ),
+        ("nave plan", "nave plan -f change.json --detailed-exitcode"),
+        (*_LOOKING, exits.PARTLY),
+    ),
+    Entry(
+        "apply",
+        "nave.cli.plan:apply",
+        (_argument("file", "[FILE]", type=_FILE, required=False), _SETTLING[0]),
+        ("nave apply change.json", "nave apply --yes"),
+        (*_LOOKING, exits.REFUSED),
+    ),
+    Entry("holds"),
+    Entry(
+        "holds list",
+        "nave.cli.holds:list_holds",
+        (_flag("--all"),),
+        ("nave holds list", "nave holds list --all"),
+        _LOOKING,
+    ),
+    Entry(
+        "holds show",
+        "nave.cli.holds:show_hold",
+        (_argument("number", "ID"),),
+        ("nave holds show 01JD5K7WQX2VH", "nave holds show 01JD5K7WQX2VH --json"),
+        _LOOKING,
+    ),
+    Entry(
+        "holds release",
+        "nave.cli.holds:release",
+        _HELD,
+        ('nave holds release 01JD5K7WQX2VH --reason "new price list"',),
+        (*_LOOKING, exits.REFUSED),
+    ),
+    Entry(
+        "holds discard",
+        "nave.cli.holds:discard",
+        _HELD,
+        ('nave holds discard 01JD5K7WQX2VH --reason "half a file"',),
+        (*_LOOKING, exits.REFUSED),
     ),
     Entry(
         "waiting",
@@ -252,6 +447,32 @@ ENTRIES: tuple[Entry, ...] = (
         ("nave backup /backup/nave-2026-11-21.db", "nave --hub /srv/plant backup nave.copy.db"),
         (*_LOOKING, exits.REFUSED),
     ),
+    Entry("match"),
+    Entry(
+        "match train",
+        "nave.cli.matching:train_model",
+        (
+            _argument("entity", "ENTITY"),
+            _option("--sample", type=_COUNT, default=20_000, metavar="N"),
+            _option("--to", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE"),
+        ),
+        ("nave match train customer", "nave match train product --sample 50000"),
+        _LOOKING,
+    ),
+    Entry(
+        "match show",
+        "nave.cli.matching:show_model",
+        (_argument("entity", "ENTITY"),),
+        ("nave match show customer", "nave match show customer --json"),
+        _LOOKING,
+    ),
+    Entry(
+        "match score",
+        "nave.cli.matching:score_pair",
+        (_argument("one", "ENTITY/KEY"), _argument("other", "KEY")),
+        ("nave match score customer/C00871 10023", "nave match score customer/erp:C00871 crm:10023 --json"),
+        _LOOKING,
+    ),
     Entry("connector"),
     Entry(
         "connector list",
@@ -277,8 +498,8 @@ ENTRIES: tuple[Entry, ...] = (
 SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("start", ("init", "new", "check", "test", "doctor")),
     ("work", ("run", "sync", "serve", "worker", "schedule")),
-    ("look", ("status", "show", "why", "trace", "waiting")),
-    ("repair", ("dead", "map")),
-    ("other", ("explain", "connector", "schema", "db", "backup")),
+    ("look", ("status", "show", "around", "bom", "why", "trace", "waiting", "findings")),
+    ("repair", ("review", "unmerge", "pin", "unpin", "dead", "holds", "map", "plan", "apply")),
+    ("other", ("explain", "match", "connector", "schema", "db", "backup")),
 )
 """The commands as `nave --help` groups them."""

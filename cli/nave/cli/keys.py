@@ -56,7 +56,7 @@ class KeyReader:
 
 def _key_alone(spec: MappingSpec) -> MappingSpec:
     """The mapping without all that could fail besides the key."""
-    nothing: dict[str, Any] = {"drop": [], "version": None, "changed_at": None, "python": None, "xslt": None}
+    nothing: dict[str, Any] = {"drop": [], "when": None, "version": None, "changed_at": None, "python": None, "xslt": None}
     return spec.model_copy(update={**nothing, "fields": {"name": {"const": "-"}}})
 
 
@@ -65,4 +65,4 @@ def _told(mapping: Inbound, raw: str) -> str:
         mapped = mapping.run([raw_record(raw)])[0]
     except ValueError:
         return ""
-    return "" if isinstance(mapped, NaveError) else mapped.key
+    return "" if mapped is None or isinstance(mapped, NaveError) else mapped.key

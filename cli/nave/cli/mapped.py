@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from nave.cli import exits
 from nave.cli.failures import Stop, WrongUsage
 from nave.cli.hubs import known, opened_store
+from nave.cli.samples import KNOWN, guessed
 from nave.cli.session import Session
 from nave.cli.tested import cases_of
 from nave.config import HubConfig, SinkConfig, SourceConfig
@@ -21,19 +22,12 @@ from nave.core.entities import EntityType
 from nave.core.journal import load
 from nave.core.protocols import Refused
 from nave.core.store import schema as t
-from nave.formats import CsvFormat, Format, JsonFormat, JsonLinesFormat, XlsxFormat, read
+from nave.formats import Format, read
 from nave.mappings import Inbound, MappingSpec, OutboundMapping, Part, Way, ways_of, ways_of_part
 from nave.mappings.cases import given_record
 from nave.workers.build import Compilation, spec_of
 
 Record = dict[str, Any]
-
-_BY_SUFFIX: dict[str, Callable[[], Format]] = {
-    ".csv": CsvFormat,
-    ".json": JsonFormat,
-    ".jsonl": JsonLinesFormat,
-    ".xlsx": XlsxFormat,
-}
 
 
 @dataclass(frozen=True)
@@ -102,10 +96,10 @@ def from_file(file: Path, own: Format | None = None, most: int = 1_000) -> Itera
 
 
 def _promised_by(file: Path) -> Format:
-    kind = _BY_SUFFIX.get(file.suffix.lower())
-    if kind is None:
-        raise Stop(exits.USAGE, "NAVE-M037", file=file.name, known=", ".join(_BY_SUFFIX))
-    return kind()
+    form = guessed(file)
+    if form is None:
+        raise Stop(exits.USAGE, "NAVE-M037", file=file.name, known=", ".join(KNOWN))
+    return form
 
 
 _FORMATS: tuple[type, ...] = get_args(get_args(Format)[0])

@@ -15,7 +15,8 @@ from nave.cli.session import Session
 from nave.config.problems import MASK
 from nave.core.entities import EntityType
 from nave.core.errors import NaveError
-from nave.mappings import Inbound, OutboundMapping, Part, Way, values_at
+from nave.core.snapshots import Deleted
+from nave.mappings import Inbound, Mapped, OutboundMapping, Part, Way, values_at
 from nave.mappings.cases import canonical
 from nave.mappings.lineage import unread
 
@@ -49,17 +50,17 @@ def _tried(
     record: Record,
     language: str,
 ) -> dict[str, Any]:
-    outcome: Any = mapping.run([record])[0]
-    key, values = (
-        (outcome.key, outcome.values) if hasattr(outcome, "values") and hasattr(outcome, "key") else (None, outcome)
-    )
-    if isinstance(mapping, Inbound) and not isinstance(outcome, NaveError):
+    outcome: Any = (mapping.run_wanted if isinstance(mapping, Part) else mapping.run)([record])[0]
+    became = "left_out" if outcome is None else "deleted" if isinstance(outcome, Deleted) else "mapped"
+    key = getattr(outcome, "key", None)
+    found = outcome.values if isinstance(outcome, Mapped) else outcome if isinstance(outcome, dict) else {}
+    if isinstance(outcome, Mapped):
         outcome = entity.validate([outcome.values])[0]
     error = outcome if isinstance(outcome, NaveError) else None
-    found = {} if isinstance(values, NaveError) else values
     read = partial(mapping.read, record) if isinstance(mapping, Part) else partial(values_at, record)
     return {
         "key": key,
+        "outcome": "refused" if error else became,
         "error": {"code": error.code, "field": error.field, "text": error.text(language)} if error else None,
         "fields": [_field(sensitive, way, read, found) for way in ways],
     }
@@ -83,6 +84,9 @@ def _plain(values: Sequence[Any]) -> list[str | None]:
     return [canonical(value) for value in values]
 
 
+_NOTHING = ("left_out", "deleted")
+
+
 def _lines(tried: Sequence[Mapping[str, Any]], page: Page) -> Iterator[str]:
     if not tried:
         yield page.words("map.no_records")
@@ -94,6 +98,9 @@ def _lines(tried: Sequence[Mapping[str, Any]], page: Page) -> Iterator[str]:
         if one["error"]:
             said = f"{one['error']['code']} {one['error']['field'] or ''}: {one['error']['text']}"
             yield f"  {page.style('FAIL', 'bad')}  {said}"
+        if one["outcome"] in _NOTHING:
+            outcome = page.words(f"map.{one['outcome']}")
+            yield f"  {outcome}"
         columns = page.columns(
             "map", "target", "read", "expression", "gave", elastic="read expression gave", spare="expression"
         )

@@ -10,6 +10,7 @@ from nave.cli import exits
 from nave.cli.failures import Stop
 from nave.cli.hubs import find_folder, known, read
 from nave.cli.mapped import from_file
+from nave.cli.samples import guessed
 from nave.cli.session import Session
 from nave.config.problems import shown
 from nave.formats import XmlFormat
@@ -25,7 +26,7 @@ def new_mapping(session: Session, *, name: str, sample: Path, entity: str, sourc
     known(entity, config.entities, "NAVE-M039")
     files = [folder / "mappings" / f"{name}{suffix}" for suffix in (".yaml", ".test.yaml")]
     _refuse(folder, name, files)
-    form = XmlFormat(record=record) if record else None
+    form = XmlFormat(record=record) if record else guessed(sample)
     records = list(from_file(sample, form))
     if not records:
         raise Stop(exits.PROBLEM, "NAVE-M040", file=sample.name)
@@ -37,12 +38,13 @@ def new_mapping(session: Session, *, name: str, sample: Path, entity: str, sourc
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(_yaml(content), encoding="utf-8")
     data = {
+        "format": {"type": form.type, **form.model_dump(mode="json", exclude_defaults=True)} if form else None,
         "files": [path.relative_to(folder).as_posix() for path in files],
         "fields": list(found.fields),
         "unmatched": list(found.unmatched),
         "lacking": list(found.lacking),
     }
-    session.answer(data, _lines(session, data, len(records)))
+    session.answer(data, _lines(session, data, len(records), sample))
 
 
 def _refuse(folder: Path, name: str, files: Sequence[Path]) -> None:
@@ -85,9 +87,11 @@ def _texts(value: Any) -> Any:
     return value if isinstance(value, str | bool | int | None) else str(value)
 
 
-def _lines(session: Session, data: Mapping[str, Any], count: int) -> Iterator[str]:
+def _lines(session: Session, data: Mapping[str, Any], count: int, sample: Path) -> Iterator[str]:
     words = session.words
     yield words("new.written", files=", ".join(data["files"]), count=count)
+    if data["format"] and data["format"] != {"type": sample.suffix.lower().lstrip(".")}:
+        yield words("new.format", format="{" + ", ".join(f"{name}: {value}" for name, value in data["format"].items()) + "}")
     yield words("new.matched", fields=", ".join(data["fields"]) or "-")
     for name in ("unmatched", "lacking"):
         if data[name]:

@@ -11,8 +11,10 @@ from nave.cli.letters import state_of
 from nave.cli.page import Page
 from nave.cli.session import Session
 from nave.config import HubConfig
+from nave.core.entities import decode
 from nave.core.errors import NaveError
 from nave.core.journal import raw_record
+from nave.core.snapshots import GONE, Deleted
 from nave.workers.flows import Hub
 
 _PASS, _AGAIN, _STUCK = "would_pass", "would_be_tried", "would_fail"
@@ -51,9 +53,13 @@ def _outcome(config: HubConfig, hub: Hub, letter: Any) -> tuple[str, NaveError |
 
 def _mapped(hub: Hub, letter: Any) -> NaveError | None:
     flow = hub.sources[letter.flow]
+    if decode(letter.origin).get("unit") == GONE:
+        return None
     mapped = flow.mapping.run([raw_record(letter.raw)])[0]
     if mapped is None or isinstance(mapped, NaveError):
         return mapped
+    if isinstance(mapped, Deleted):
+        return None
     checked = flow.rules.type.validate([mapped.values])[0]
     return checked if isinstance(checked, NaveError) else None
 

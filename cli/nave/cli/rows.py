@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from nave.config import HubConfig, Problem
 from nave.config.problems import shown
+from nave.config.tables import Table
 from nave.core.errors import NaveError
 from nave.mappings import Asking, asked_by, unreached
 from nave.workers.build import Compilation, spec_of
@@ -27,11 +28,16 @@ def unreached_rows(compiled: Compilation) -> Iterator[Problem]:
             code = row.get("from" if not all(one.outbound for one in mine) else "to", "")
             systems = ", ".join(sorted({one.system for one in mine}))
             params = {"table": name, "value": shown(code), "row_system": row.get("system") or "-", "systems": systems}
-            yield Problem(_file(config, name), place + 2, 1, UNREACHED, "warning", params=params)
+            yield Problem(_file(config, name), _line(rows, place), 1, UNREACHED, "warning", params=params)
+
+
+def _line(rows: Sequence[Mapping[str, str]], place: int) -> int:
+    """The line of a CSV file, or the row of a sheet, as a person's editor counts them."""
+    return rows.places[place] if isinstance(rows, Table) else place + 2
 
 
 def _file(config: HubConfig, name: str) -> str:
-    """The table's own file; rows are counted with the header, as a person's editor does."""
+    """The table's own file."""
     suffix = next((one for one in (".csv", ".xlsx") if (config.folder / "tables" / f"{name}{one}").exists()), ".csv")
     return f"tables/{name}{suffix}"
 

@@ -129,8 +129,10 @@ def _pairs(name: str, value: Any) -> Iterator[tuple[str, str]]:
 def plain(value: Any) -> str:
     """A value on one line, as a person would write it down."""
     if isinstance(value, dict):
-        if set(value) == {"amount", "currency"} or set(value) == {"value", "unit"}:
-            return " ".join(str(part) for part in value.values())
+        if set(value) == {"amount", "currency"}:
+            return f"{value['amount']} {value['currency']}"
+        if set(value) == {"value", "unit"}:
+            return f"{value['value']} {value['unit']}"
         if set(value) == {"system", "key"}:
             return f"{value['system']}/{value['key']}"
         return "  ".join(f"{name}={plain(inner)}" for name, inner in value.items())

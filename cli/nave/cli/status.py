@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from itertools import chain
 
 import click
 
 from nave.cli.books import Books, as_data, as_lines, books, known_sources
+from nave.cli.findings import counted, counted_lines
 from nave.cli.hubs import opened_store
+from nave.cli.noticed import noticed, noticed_lines
 from nave.cli.page import Page
 from nave.cli.pressure import Pressure, bounds_of, pressure, pressure_data, pressure_lines
 from nave.cli.session import Session
@@ -25,8 +28,15 @@ def status(session: Session, *, watch: bool) -> None:
             if watch and session.human:
                 click.clear()
             load = pressure(store, config.sources, config.sinks, bounds_of(config))
-            data = {"hub": config.name, **as_data(found), **pressure_data(load)}
-            session.answer(data, _lines(found, load, session.page), rows="sources")
+            seen = noticed(store)
+            known = counted(store)
+            data = {"hub": config.name, **as_data(found), **pressure_data(load), "noticed": seen, "findings": known}
+            lines = chain(
+                _lines(found, load, session.page),
+                noticed_lines(seen, session.page),
+                counted_lines(known, session.page),
+            )
+            session.answer(data, lines, rows="sources")
             if not watch:
                 return
             time.sleep(_PAUSE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from nave.cli.session import Session
 from nave.cli.signals import ending_by_signal
 from nave.cli.tables import Row
 from nave.config import HubConfig
-from nave.core.errors import RetryableError
+from nave.core.errors import NaveError, RetryableError
 from nave.core.store import Transaction
 from nave.core.store import schema as t
 from nave.workers.flows import Hub, SourceFlow
@@ -33,7 +33,7 @@ from nave.workers.read import Pass, read_pass
 _BUSY = "NAVE-S017"
 """Somebody else reads the folder at the moment."""
 _TRIES = 25
-_COUNTS = ("received", "applied", "unchanged", "superseded", "waiting", "dead")
+_COUNTS = ("received", "applied", "unchanged", "superseded", "waiting", "held", "dead")
 _DELIVERED = {t.Due.DELIVERED: "delivered", t.Due.SKIPPED: "skipped", t.Due.WAITING: "waiting", t.Due.DEAD: "dead"}
 _SINK_COUNTS = ("delivered", "skipped", "waiting", "dead", "open")
 
@@ -50,6 +50,8 @@ class Receipt:
     landed_only: bool = False
     """A running hub does the rest."""
     interrupted: bool = False
+    parts: dict[str, dict[str, int]] = field(default_factory=dict)
+    """What became of the records that were split off, by the full name of the part."""
 
 
 def sync(session: Session, *, source: str, full: bool, file: Path | None) -> int:
@@ -64,8 +66,14 @@ def sync(session: Session, *, source: str, full: bool, file: Path | None) -> int
     session.answer(_data(receipt), _lines(receipt, session.page))
     if receipt.interrupted:
         return exits.INTERRUPTED
-    bad = receipt.counts.get("dead", 0) > 0 or any(one.get("dead") or one.get("open") for one in receipt.sinks.values())
+    if receipt.passed.held:
+        session.note(str(NaveError("NAVE-E134", source=source).text(session.language)))
+    bad = receipt.passed.held or receipt.counts.get("dead", 0) > 0 or _bad(receipt)
     return exits.PARTLY if bad else exits.FINE
+
+
+def _bad(receipt: Receipt) -> bool:
+    return any(one.get("dead") or one.get("open") for one in (*receipt.parts.values(), *receipt.sinks.values()))
 
 
 @dataclass(frozen=True)
@@ -119,7 +127,8 @@ def _landed(hub: Hub, task: _Task, meter: Meter) -> Receipt:
 def _alone(hub: Hub, task: _Task, meter: Meter) -> Receipt:
     """Read the source while all else is at work, and wait until nothing is left to do."""
     name = task.flow.name
-    before, since = books(hub.store, [name], hub.sinks), hub.clock()
+    told = [name, *task.flow.parts]
+    before, since = books(hub.store, told, hub.sinks), hub.clock()
     unread = {source: replace(flow, open=None) for source, flow in hub.sources.items()}
     work = Run(replace(hub, sources=unread), poll=0.5, until_idle=True)
     with ending_by_signal(work.stop.set) as ending:
@@ -129,10 +138,11 @@ def _alone(hub: Hub, task: _Task, meter: Meter) -> Receipt:
             work.wait(meter.tick)
         finally:
             work.close()
-    counts = _difference(before, books(hub.store, [name], hub.sinks))
+    counts = _difference(before, books(hub.store, told, hub.sinks))
     with hub.store.read() as tx:
         sinks = _moved(tx, list(hub.sinks), since)
-    return Receipt(name, passed, counts, sinks, interrupted=ending.by is not None)
+    parts = {part: counts[part] for part in task.flow.parts}
+    return Receipt(name, passed, counts[name], sinks, interrupted=ending.by is not None, parts=parts)
 
 
 def _read(work: Run, task: _Task, meter: Meter) -> Pass:
@@ -140,8 +150,8 @@ def _read(work: Run, task: _Task, meter: Meter) -> Pass:
     total, full = Pass(0, 0, 0), task.full
     while not work.stop.is_set():
         one = _patiently(work, task.flow, meter, full=full)
-        total = Pass(total.batches + one.batches, total.records + one.records, total.refused + one.refused)
-        if not task.unfinished():
+        total = Pass(total.batches + one.batches, total.records + one.records, total.refused + one.refused, one.held)
+        if one.held or not task.unfinished():
             break
         full = False
         work.stop.wait(0.2)
@@ -165,9 +175,13 @@ def _patiently(work: Run, flow: SourceFlow, meter: Meter, *, full: bool) -> Pass
     raise AssertionError
 
 
-def _difference(before: Books, after: Books) -> dict[str, int]:
-    old, new = asdict(before.sources[0]), asdict(after.sources[0])
-    return {name: new[name] - old[name] for name in _COUNTS}
+def _difference(before: Books, after: Books) -> dict[str, dict[str, int]]:
+    """By source: what was added to each of its counts."""
+    old = {one.source: asdict(one) for one in before.sources}
+    return {
+        one.source: {name: count - old[one.source][name] for name, count in asdict(one).items() if name in _COUNTS}
+        for one in after.sources
+    }
 
 
 def _moved(tx: Transaction, sinks: Sequence[str], since: float) -> dict[str, dict[str, int]]:
@@ -186,6 +200,7 @@ def _data(receipt: Receipt) -> dict[str, Any]:
         "source": receipt.source,
         "landed": asdict(receipt.passed),
         "counts": receipt.counts,
+        "parts": receipt.parts,
         "sinks": receipt.sinks,
         "landed_only": receipt.landed_only,
         "interrupted": receipt.interrupted,
@@ -199,13 +214,18 @@ def _lines(receipt: Receipt, page: Page) -> Iterator[str]:
     if not receipt.passed.batches:
         yield page.words("sync.nothing", source=receipt.source)
     columns = page.columns("status", "source", *_COUNTS, right=" ".join(_COUNTS))
-    counts = [receipt.counts[name] for name in _COUNTS[:-1]]
-    yield from page.table(columns, [(receipt.source, *counts, page.count(receipt.counts["dead"], "bad"))])
+    lines = {receipt.source: receipt.counts, **receipt.parts}
+    told: list[Row] = [
+        (name, *(one[count] for count in _COUNTS[:-1]), page.count(one["dead"], "bad")) for name, one in lines.items()
+    ]
+    yield from page.table(columns, told)
     if receipt.sinks:
         yield ""
         columns = page.columns("status", "sink", *_SINK_COUNTS, right=" ".join(_SINK_COUNTS))
         rows: list[Row] = [(sink, *(counts[name] for name in _SINK_COUNTS)) for sink, counts in receipt.sinks.items()]
         yield from page.table(columns, rows)
-    if receipt.counts["dead"]:
+    dead = [name for name, one in lines.items() if one["dead"]]
+    if dead:
         yield ""
-        yield page.words("sync.dead", source=receipt.source)
+    for name in dead:
+        yield page.words("sync.dead", source=name)

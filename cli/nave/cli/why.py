@@ -17,13 +17,14 @@ from nave.cli.session import Session
 from nave.cli.show import plain
 from nave.config import HubConfig
 from nave.core.clock import id_text
-from nave.core.merge import Contribution, Lineage
+from nave.core.merge import Contribution
+from nave.core.origins import Told, Why
+from nave.core.origins import why as lineage_of
+from nave.core.pins import Pin
+from nave.core.reasons import Lineage, Lost
 from nave.core.store import Transaction
-from nave.core.views import Golden, Told, find
-from nave.core.views import why as lineage_of
+from nave.core.views import Golden, find
 from nave.workers.flows import Hub
-
-_Sources = Mapping[tuple[str, str], Told]
 
 
 def _nowhere(source: str, field: str) -> Said | None:
@@ -36,32 +37,54 @@ class Reasons:
 
     golden: Golden
     fields: Sequence[Lineage]
-    told: _Sources
+    whole: Why
     hidden: frozenset[str]
     places: Callable[[str, str], Said | None] = _nowhere
     """By source and field: where its mapping says how the field is filled."""
+
+    def told(self, one: Contribution) -> Told:
+        """Where a contribution came from."""
+        return self.whole.told[one.system, one.key]
 
 
 def why(session: Session, *, what: str) -> None:
     """Explain one field, or all of them."""
     with opened_hub(session) as (config, hub), hub.store.read() as tx:
         entity, rest = split(what, config.entities)
-        key, field = _field(tx, entity, rest, config)
-        reasons = explained(tx, hub, config, _one(found(tx, entity, key)), field)
-    fields = [_data(one, reasons) for one in reasons.fields]
+        key, field = field_of(tx, entity, rest, config)
+        reasons = explained(tx, hub, config, only_one(found(tx, entity, key)), field)
     name = f"{entity}/{key}"
-    session.answer({**identity(reasons.golden), "fields": fields}, reason_lines(reasons, name, session.page), rows="fields")
+    session.answer(as_data(reasons), reason_lines(reasons, name, session.page), rows="fields")
+
+
+def asked(hub: Hub, config: HubConfig) -> Callable[[str, str, str | None], dict[str, Any]]:
+    """What the door answers to the same question."""
+
+    def answer(entity: str, key: str, field: str | None) -> dict[str, Any]:
+        with hub.store.read() as tx:
+            name, key = split(f"{entity}/{key}", config.entities)
+            fields = config.entities[name].entity.model.model_fields
+            if field is not None and field not in fields:
+                raise Stop(exits.USAGE, "NAVE-E205", entity=name, name=field[:80], near=nearest(field, list(fields)))
+            return as_data(explained(tx, hub, config, only_one(found(tx, name, key)), field))
+
+    return answer
+
+
+def as_data(reasons: Reasons) -> dict[str, Any]:
+    """For machines."""
+    return {**identity(reasons.golden), "fields": [_data(one, reasons) for one in reasons.fields]}
 
 
 def explained(tx: Transaction, hub: Hub, config: HubConfig, golden: Golden, field: str | None) -> Reasons:
     """The reasons for one field of a golden record, or for all."""
-    fields, told = lineage_of(tx, hub.entities[golden.entity], golden.id)
-    by_name = {one.field: one for one in fields if field in (None, one.field)}
+    whole = lineage_of(tx, hub.entities[golden.entity], golden.id, hub.clock())
+    by_name = {one.field: one for one in whole.fields if field in (None, one.field)}
     chosen = [by_name[name] for name in in_order(golden.entity, by_name, config)]
-    return Reasons(golden, chosen, told, config.entities[golden.entity].sensitive, Ways(config).said)
+    return Reasons(golden, chosen, whole, config.entities[golden.entity].sensitive, Ways(config).said)
 
 
-def _field(tx: Transaction, entity: str, rest: str, config: HubConfig) -> tuple[str, str | None]:
+def field_of(tx: Transaction, entity: str, rest: str, config: HubConfig) -> tuple[str, str | None]:
     """Key and field; what stands behind the last dot is a field only if the entity has it, and no key is called so."""
     key, dot, field = rest.rpartition(".")
     if not dot or not key:
@@ -74,7 +97,7 @@ def _field(tx: Transaction, entity: str, rest: str, config: HubConfig) -> tuple[
     raise Stop(exits.USAGE, "NAVE-E205", entity=entity, name=field[:80], near=nearest(field, fields))
 
 
-def _one(records: Sequence[Golden]) -> Golden:
+def only_one(records: Sequence[Golden]) -> Golden:
     if len(records) > 1:
         listed = ", ".join(f"{one.entity}/{id_text(one.id)}" for one in records)
         raise Stop(exits.USAGE, "NAVE-E210", count=len(records), ids=listed)
@@ -82,27 +105,54 @@ def _one(records: Sequence[Golden]) -> Golden:
 
 
 def _data(one: Lineage, reasons: Reasons) -> dict[str, Any]:
+    pin = reasons.whole.pins.get(one.field)
     return {
         "field": one.field,
         "value": _value(one.field, one.value, reasons),
+        "since": moments.machine(reasons.whole.since.get(one.field)),
         "rule": list(one.rule) if isinstance(one.rule, tuple) else one.rule,
+        "group": one.group,
+        "pinned": _pin_data(pin) if pin else None,
         "winners": [_contribution(one, each, reasons) for each in one.winners],
-        "losers": [_contribution(one, each, reasons) for each in one.losers],
+        "losers": [
+            {
+                **_contribution(one, lost.contribution, reasons),
+                "value": _value(one.field, lost.value, reasons),
+                "reason": lost.reason,
+            }
+            for lost in one.losers
+        ],
+        "items": [
+            {"value": _value(one.field, item.value, reasons), "by": [f"{by.system}/{by.key}" for by in item.by]}
+            for item in one.items
+        ],
+    }
+
+
+def _pin_data(pin: Pin) -> dict[str, Any]:
+    return {
+        "id": id_text(pin.id),
+        "actor": pin.actor,
+        "reason": pin.reason,
+        "at": moments.machine(pin.at),
+        "until": moments.machine(pin.until),
     }
 
 
 def _contribution(field: Lineage, one: Contribution, reasons: Reasons) -> dict[str, Any]:
-    told = reasons.told[one.system, one.key]
+    told = reasons.told(one)
     return {
         "system": one.system,
         "key": one.key,
         "value": _value(field.field, one.document.get(field.field), reasons),
         "source": told.source,
+        "message": told.trace,
+        "journal": told.journal_id,
         "origin": {name: value for name, value in told.origin.items() if name != "events"},
         "place": told.place[0] if told.place else None,
         "mapping": told.mapping,
         "way": way.as_data() if (way := reasons.places(told.source, field.field)) else None,
-        "changed_at": moments.machine(one.changed_at),
+        "changed_at": moments.machine(one.when([field.field])),
         "landed_at": moments.machine(told.landed_at),
     }
 
@@ -119,23 +169,44 @@ def reason_lines(reasons: Reasons, name: str, page: Page) -> Iterator[str]:
         value = plain(_value(one.field, one.value, reasons))
         yield f"{page.style(f'{name}.{one.field}', 'bold')} = {next(iter(page.pairs([('', value)], indent=-2)), '').strip()}"
         pairs = [(page.words("why.rule"), _rule(one, page))]
+        pairs += _pinned(one, reasons, page)
         pairs += [(page.words("why.won") if not n else "", _origin(w, reasons, page)) for n, w in enumerate(one.winners)]
         pairs += [(page.words("why.way") if not n else "", text) for n, text in enumerate(_ways(one, reasons))]
+        pairs += [(page.words("why.items") if not n else "", text) for n, text in enumerate(_items(one, reasons))]
         pairs += [(page.words("why.lost") if not n else "", _loser(one, w, reasons, page)) for n, w in enumerate(one.losers)]
+        since = reasons.whole.since.get(one.field)
+        pairs += [(page.words("why.since"), page.at(since))] if since is not None else []
         yield from page.pairs(pairs)
     if not reasons.fields:
         yield page.words("why.nothing")
 
 
 def _rule(one: Lineage, page: Page) -> str:
-    if isinstance(one.rule, tuple):
-        return page.words("why.trust", systems=", ".join(one.rule))
-    return page.words(f"why.{one.rule}")
+    systems = ", ".join(one.rule) if isinstance(one.rule, tuple) else ""
+    rule = page.words("why.trust", systems=systems) if systems else page.words(f"why.{one.rule}")
+    return page.words("why.group", name=one.group, rule=rule) if one.group else rule
+
+
+def _pinned(one: Lineage, reasons: Reasons, page: Page) -> list[tuple[str, str]]:
+    pin = reasons.whole.pins.get(one.field)
+    if pin is None:
+        return []
+    until = page.at(pin.until) if pin.until is not None else page.words("pin.for_good")
+    said = page.words("why.pinned_by", actor=pin.actor, at=page.at(pin.at), until=until, reason=pin.reason)
+    return [(page.words("why.pin"), f"{said}  ({id_text(pin.id)})")]
+
+
+def _items(one: Lineage, reasons: Reasons) -> list[str]:
+    """Of a union: each item, and who brought it."""
+    return [
+        f"{plain(_value(one.field, item.value, reasons))}: {', '.join(f'{by.system}/{by.key}' for by in item.by)}"
+        for item in one.items
+    ]
 
 
 def _origin(one: Contribution, reasons: Reasons, page: Page) -> str:
     """Where a value came from: system and key, file and place, when, by which mapping."""
-    told = reasons.told[one.system, one.key]
+    told = reasons.told(one)
     place = place_text(told.origin, told.place, page).removeprefix(f"{told.source}, ")
     parts = [f"{one.system}/{one.key}", told.source, place]
     parts.append(page.words("why.changed", at=page.at(one.changed_at)))
@@ -146,7 +217,7 @@ def _origin(one: Contribution, reasons: Reasons, page: Page) -> str:
 
 def _ways(one: Lineage, reasons: Reasons) -> list[str]:
     """`mappings/erp/customer.yaml:9  CUST_NAME | squeeze`, for each winner."""
-    found = [reasons.places(reasons.told[each.system, each.key].source, one.field) for each in one.winners]
+    found = [reasons.places(reasons.told(each).source, one.field) for each in one.winners]
     return list(dict.fromkeys(f"{said.file}:{said.line}  {said.expression}" for said in found if said))
 
 
@@ -161,15 +232,8 @@ def place_text(origin: Mapping[str, Any], place: Sequence[int | None] | None, pa
     return ", ".join(part for part in (Path(file).name, number) if part)
 
 
-def _loser(field: Lineage, one: Contribution, reasons: Reasons, page: Page) -> str:
-    value = one.document.get(field.field)
-    if value == field.value:
-        reason = page.words("why.same")
-    elif isinstance(field.rule, tuple):
-        reason = page.words("why.less_trusted" if one.system in field.rule else "why.not_named")
-    elif field.rule == "longest":
-        reason = page.words("why.shorter")
-    else:
-        reason = page.words("why.older", at=page.at(one.changed_at))
-    shown = plain(_value(field.field, value, reasons))
-    return f"{one.system}/{one.key}: {shown}  ({reason})"
+def _loser(field: Lineage, lost: Lost, reasons: Reasons, page: Page) -> str:
+    one = lost.contribution
+    at = page.at(one.when([field.field]))
+    shown = plain(_value(field.field, lost.value, reasons))
+    return f"{one.system}/{one.key}: {shown}  ({page.words(f'why.{lost.reason}', at=at)})"

@@ -12,6 +12,7 @@ from nave.config.loader import HUB_FILE, load
 from nave.config.outside import Filled, Outside
 from nave.config.problems import Problem, in_order
 from nave.config.schema import EntityFile, HttpFile, HubFile, LimitsFile, RetentionFile, SinkLimitsFile, SystemFile
+from nave.config.scoring import model_file
 from nave.config.shapes import (
     ConnectionConfig,
     EntityRules,
@@ -48,5 +49,6 @@ __all__ = [
     "export_schemas",
     "in_order",
     "load",
+    "model_file",
     "parse",
 ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
@@ -12,8 +14,15 @@ from nave.config.document import Steps
 from nave.config.draft import Draft
 from nave.config.problems import shown
 from nave.config.schema import EntityFile, FieldFile
-from nave.config.shapes import EntityRules, Rule
+from nave.config.scoring import read_scored
+from nave.config.shapes import EntityRules, date_fields
+from nave.config.survivorship import check_survivorship
 from nave.core.entities import EntityType, FieldSpec, defined, extended, field_types, shipped
+from nave.core.holds import Brakes, Move
+from nave.core.identity import Guards
+from nave.core.merge import Group
+from nave.core.models import Money, Quantity
+from nave.core.periods import Closed
 
 SYNONYMS = {"string": "text"}
 _MEANT = {
@@ -27,7 +36,9 @@ _MEANT = {
 _COMPOUND = ("ref", "list", "object")
 
 
-def read_entity(draft: Draft, systems: Collection[str], entities: Collection[str]) -> EntityRules | None:
+def read_entity(
+    draft: Draft, systems: Collection[str], entities: Collection[str], folder: Path = Path()
+) -> EntityRules | None:
     """The rules of one entity; `systems` and `entities` are the names that its file may mention."""
     file = draft.check(EntityFile, draft.data)
     if file is None:
@@ -38,8 +49,19 @@ def read_entity(draft: Draft, systems: Collection[str], entities: Collection[str
     if kind is None or len(draft.problems) > before:
         return None
     title = file.title.model_dump(exclude_none=True)
-    rules = EntityRules(replace(kind, title={**kind.title, **title}), deliver=file.deliver)
-    return _with_rules(draft, file, rules, systems)
+    placeholders = file.references.wait == "placeholders"
+    if placeholders and file.deliver == "every_version":
+        draft.report("NAVE-E120", ("references", "wait"), name=file.entity)
+        return None
+    rules = EntityRules(
+        replace(kind, title={**kind.title, **title}),
+        deliver=file.deliver,
+        placeholders=placeholders,
+        escalate=file.wait.escalate,
+        brakes=_brakes(draft, file, kind),
+    )
+    rules = _with_rules(draft, file, rules, systems)
+    return read_scored(draft, file, rules, [name for name, _ in _leaves(kind.model, "")], folder)
 
 
 def _shipped(draft: Draft, file: EntityFile, fields: _Fields) -> EntityType | None:
@@ -111,17 +133,53 @@ def _with_rules(draft: Draft, file: EntityFile, rules: EntityRules, systems: Col
         for index, key in enumerate(keys):
             path = ("identity", "exact", number, *(() if isinstance(written, str) else (index,)))
             _check_key(draft, rules.entity, key, path)
-    for name, rule in file.survivorship.items():
-        _check_rule(draft, rules.entity, name, rule, systems)
-    fields = {name: rule for name, rule in file.survivorship.items() if name != "default"}
+    check_survivorship(draft, rules.entity, file.survivorship, systems)
+    closed = _closed(draft, rules.entity, file)
     added = file.extend.fields or file.fields
     return replace(
         rules,
         identity=file.identity.exact,
-        default=file.survivorship.get("default", rules.default),
-        fields=fields,
+        guards=Guards(file.identity.one_per_system, file.identity.max_size),
+        crowd=file.identity.crowd,
+        block_limit=file.identity.block_limit,
+        default=file.survivorship.default,
+        fields=file.survivorship.named,
+        groups=tuple(Group(name, one.fields, one.rule) for name, one in file.survivorship.groups.items()),
+        blank_wins=file.survivorship.blank == "wins",
         sensitive=frozenset(name for name, field in added.items() if field.sensitive and name in model.model_fields),
+        closed=closed,
     )
+
+
+def _closed(draft: Draft, entity: EntityType, file: EntityFile) -> Closed | None:
+    if file.closed is None:
+        return None
+    known = date_fields(entity.model)
+    if file.closed.field not in known:
+        named = "field" in file.closed.model_fields_set
+        draft.unknown("NAVE-C055", ("closed", *(["field"] if named else [])), file.closed.field, known, entity=entity.name)
+        return None
+    return Closed(file.closed.field, file.closed.until)
+
+
+def _brakes(draft: Draft, file: EntityFile, entity: EntityType) -> Brakes:
+    said = file.brakes
+    if said is None:
+        return Brakes()
+    known = dict(_leaves(entity.model, ""))
+    for kind, fields in (("blank", said.blank), ("move", said.move)):
+        for name in fields:
+            if name not in known and not (kind == "blank" and name in entity.model.model_fields):
+                draft.unknown("NAVE-C055", ("brakes", kind, name), name, known, key=True, entity=entity.name)
+            elif kind == "move" and not _is_number(known[name]):
+                draft.report("NAVE-C141", ("brakes", kind, name), key=True, name=name)
+    moves = {name: Move(one.by, one.share) for name, one in said.move.items()}
+    return Brakes(said.delete, said.change, dict(said.blank), moves, said.from_)
+
+
+def _is_number(kind: Any) -> bool:
+    """Also a money or a quantity, which is moved by its number."""
+    return isinstance(kind, type) and issubclass(kind, int | Decimal | Money | Quantity) and not issubclass(kind, bool)
 
 
 def _check_key(draft: Draft, entity: EntityType, key: str, path: Steps) -> None:
@@ -145,19 +203,3 @@ def _bare(annotation: Any) -> Any:
     while get_origin(annotation) is not list and get_args(annotation):
         annotation = get_args(annotation)[0]
     return annotation
-
-
-def _check_rule(draft: Draft, entity: EntityType, name: str, rule: Rule, systems: Collection[str]) -> None:
-    path = ("survivorship", name)
-    fields = entity.model.model_fields
-    if name != "default" and name not in fields:
-        draft.unknown("NAVE-C055", path, name, fields, key=True, entity=entity.name)
-        return
-    for index, system in enumerate(rule if isinstance(rule, tuple) else ()):
-        if system not in systems:
-            draft.unknown("NAVE-C053", (*path, index), system, systems)
-    kind = _bare(fields[name].annotation) if name != "default" else None
-    if rule == "union" and get_origin(kind) is not list:
-        draft.report("NAVE-C056", path, rule=rule, name=name)
-    if rule == "longest" and kind is not str:
-        draft.report("NAVE-C056", path, rule=rule, name=name)

@@ -14,6 +14,7 @@ from nave.config.entities import read_entity
 from nave.config.outside import Filled, Outside
 from nave.config.problems import Problem, in_order, shown
 from nave.config.schema import HubFile
+from nave.config.scoring import is_model
 from nave.config.shapes import EntityRules, HubConfig, Loaded, SystemConfig
 from nave.config.systems import Registry, read_system
 from nave.config.tables import SUFFIXES, PolicyFile, Table, load_table, with_policy
@@ -96,7 +97,7 @@ class _Reading:
         base = self.root / folder
         for path in sorted(base.rglob("*") if base.is_dir() else ()):
             inner = path.relative_to(base)
-            if path.is_dir() or any(part.startswith((".", "_")) for part in inner.parts):
+            if path.is_dir() or any(part.startswith((".", "_")) for part in inner.parts) or is_model(folder, path.name):
                 continue
             file = path.relative_to(self.root).as_posix()
             deep = folder != "mappings" and len(inner.parts) > 1
@@ -141,7 +142,7 @@ class _Reading:
         names = {*shipped(), *drafts}
         rules = {name: EntityRules(entity) for name, entity in shipped().items()}
         for name, draft in drafts.items():
-            found = read_entity(draft, systems, names) if draft.usable else None
+            found = read_entity(draft, systems, names, self.root) if draft.usable else None
             if found is not None:
                 rules[name] = found
         return rules
@@ -172,6 +173,7 @@ class _Reading:
             tests,
             tables,
             documents,
+            file.closed.until if file.closed else None,
         )
 
     def _hub_file(self, hub: Draft | None) -> HubFile:

@@ -7,20 +7,20 @@ are the ones that mean the same for all of them.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, SecretStr, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from nave.core.units import Duration, Rate, Size
+from nave.core.units import Duration, Rate, Share, Size
 
 _NAME = r"^[a-z][a-z0-9_-]{0,62}$"
 _FIELD_NAME = r"^[a-z][a-z0-9_]{0,62}$"
 _RESERVED = frozenset({"nave", "hub", "all"})
-_RESERVED_FIELDS = frozenset({"id", "version", "keys", "systems", "default"})
-RULES = ("most_recent", "longest", "union")
+_RESERVED_FIELDS = frozenset({"id", "version", "keys", "systems", "default", "groups", "blank"})
+RULES = ("most_recent", "most_complete", "longest", "union")
 
 
 def is_name(text: str) -> bool:
@@ -102,8 +102,10 @@ Later = Annotated[Any, BeforeValidator(_later), WithJsonSchema({"not": {}})]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 Cron = Annotated[str, AfterValidator(_cron)]
 Rule = Annotated[
-    Literal["most_recent", "longest", "union"] | tuple[str, ...],
-    BeforeValidator(_rule, json_schema_input_type=Literal["most_recent", "longest", "union"] | tuple[str, ...]),
+    Literal["most_recent", "most_complete", "longest", "union"] | tuple[str, ...],
+    BeforeValidator(
+        _rule, json_schema_input_type=Literal["most_recent", "most_complete", "longest", "union"] | tuple[str, ...]
+    ),
 ]
 """How one value is chosen among what the systems say; a list names the trusted systems, most trusted first."""
 KeyFields = Annotated[tuple[str, ...], BeforeValidator(_key_fields, json_schema_input_type=str | tuple[str, ...])]
@@ -138,6 +140,9 @@ class HttpFile(FileModel):
     max_waiting_size: Size = Field(default=32 * 2**20, ge=1, description="Bytes of all requests that are not yet answered")
     max_connections: int = Field(default=1000, ge=1, le=100_000, description="Connections at once")
     token: SecretStr | None = Field(default=None, description="What others than this machine must send to see /status")
+    stewards: dict[str, SecretStr] = Field(
+        default={}, description="Who may decide about identity over HTTP: a name, and what that person's program must send"
+    )
 
 
 class RetentionFile(FileModel):
@@ -159,6 +164,18 @@ class LimitsFile(FileModel):
     journal_size: Size = Field(default=2**30, ge=1, description="Bytes that may wait to be applied, as the store keeps them")
 
 
+class ClosedFile(FileModel):
+    """Books that are closed: what is dated then is not told to targets again without a second person."""
+
+    until: date = Field(description="The last day that is closed")
+
+
+class EntityClosedFile(ClosedFile):
+    """The same for one entity."""
+
+    field: str = Field(default="date", description="The field that dates its records")
+
+
 class HubFile(FileModel):
     """`hub.yaml`: the hub itself."""
 
@@ -173,6 +190,7 @@ class HubFile(FileModel):
     http: HttpFile = Field(default=HttpFile(), description="The door for events")
     retention: RetentionFile = Field(default=RetentionFile(), description="How long things are kept")
     limits: LimitsFile = Field(default=LimitsFile(), description="Bounds that protect the hub")
+    closed: ClosedFile | None = Field(default=None, description="Until when the books are closed, for all that has a date")
 
 
 class ConnectionFile(FileModel):
@@ -198,6 +216,9 @@ class SourceFile(FileModel):
     schedule: Cron | None = Field(default=None, description="Read at these times (cron), in the system's time zone")
     batch: int = Field(default=1000, ge=1, le=1000, description="Records that land together")
     limits: SourceLimitsFile = Field(default=SourceLimitsFile(), description="How much it may bring, where it is pushed")
+    snapshot: bool = Field(
+        default=False, description="Each file, or each answer of its query, says all there is: what it does not name is gone"
+    )
     expect: Later = Field(default=None, description="Not available in this version")
 
 
@@ -246,13 +267,97 @@ class ExtendFile(FileModel):
     fields: dict[FieldName, FieldFile] = Field(default={}, description="Fields of this company's own")
 
 
+class ScoredFile(FileModel):
+    """Identity by weighed evidence; the weights are learned by `nave match train`."""
+
+    link: float = Field(default=0.97, gt=0, lt=1, description="Records that are probably the same, this or more, are linked")
+    review: float = Field(default=0.75, gt=0, lt=1, description="Those this probable are shown to a person")
+    compare: dict[str, str | None] = Field(
+        default={}, description="Fields and how each is compared; nothing after the colon lets training find out"
+    )
+    block: tuple[KeyFields, ...] = Field(
+        default=(), description="What two records share that are worth comparing, `field:key`; without it training chooses"
+    )
+
+
 class IdentityFile(FileModel):
     """What makes two records of different systems the same thing."""
 
     exact: tuple[KeyFields, ...] = Field(
         default=(), description="Fields, or lists of fields, that link when all of them are equal"
     )
-    scored: Later = Field(default=None, description="Not available in this version")
+    scored: ScoredFile | None = Field(default=None, description="Links that are weighed instead of certain")
+    one_per_system: bool = Field(
+        default=True, description="Whether two records of one system are two things, unless a steward says otherwise"
+    )
+    max_size: int = Field(default=50, ge=2, le=1000, description="Most source records that rules join in one golden record")
+    crowd: int = Field(
+        default=200, ge=2, le=10_000, description="An exact value that more records than this share links nobody"
+    )
+    block_limit: int = Field(
+        default=50, ge=2, le=10_000, description="A blocking key that more records than this share compares nobody"
+    )
+
+
+class ReferencesFile(FileModel):
+    """What happens to a record that names others which have not arrived."""
+
+    wait: Literal["whole", "placeholders"] = Field(
+        default="whole",
+        description="It waits as a whole, or goes out with placeholders and again when they come",
+    )
+
+
+class WaitFile(FileModel):
+    """How long records of an entity may wait."""
+
+    escalate: Duration | None = Field(
+        default=None, description="After this long a waiting record becomes a finding; it goes on waiting"
+    )
+
+
+class MoveFile(FileModel):
+    """How far a number may go."""
+
+    by: Share = Field(description="A part of what it was, up or down")
+    share: Share = Field(description="The share of records whose number may go further than that")
+
+
+class BrakesFile(FileModel):
+    """What a snapshot, a full pass or a first load may do; one that would do more is held for a person."""
+
+    model_config = ConfigDict(**FileModel.model_config, serialize_by_alias=True)
+
+    delete: Share | None = Field(default=None, description="The share of a source's known records that may be gone")
+    change: Share | None = Field(default=None, description="The share of the system's known records that may change")
+    blank: dict[str, Share] = Field(default={}, description="By field: the share that may lose its value")
+    move: dict[str, MoveFile] = Field(default={}, description="By field: how far its number may go, and for which share")
+    from_: int = Field(default=100, ge=1, alias="from", description="No brake works for a system with fewer known records")
+
+
+class GroupFile(FileModel):
+    """Fields that survive together: all of them come from the same record."""
+
+    fields: tuple[FieldName, ...] = Field(min_length=2, description="The fields of the group")
+    rule: Rule = Field(default="most_recent", description="Which record they come from; not `longest` and not `union`")
+
+
+class SurvivorshipFile(FileModel):
+    """Which value wins: a rule for each field that is named here."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Rule] = Field(init=False)
+
+    default: Rule = Field(default="most_recent", description="The rule of fields that are not named")
+    groups: dict[Name, GroupFile] = Field(default={}, description="Fields that survive together, by the group's name")
+    blank: Literal["loses", "wins"] = Field(
+        default="loses", description="Whether a value that says nothing may beat one that does"
+    )
+
+    @property
+    def named(self) -> dict[str, Any]:
+        """The rules of single fields."""
+        return dict(self.__pydantic_extra__ or {})
 
 
 class EntityFile(FileModel):
@@ -263,10 +368,15 @@ class EntityFile(FileModel):
     extend: ExtendFile = Field(default=ExtendFile(), description="Additions to an entity that ships with Nave")
     fields: dict[FieldName, FieldFile] = Field(default={}, description="All fields of an entity of this company's own")
     identity: IdentityFile = Field(default=IdentityFile(), description="What makes two records the same thing")
-    survivorship: dict[str, Rule] = Field(
-        default={}, description="Which value wins, by field; `default` is for fields that are not named"
+    survivorship: SurvivorshipFile = Field(default=SurvivorshipFile(), description="Which value wins, by field")
+    references: ReferencesFile = Field(
+        default=ReferencesFile(), description="What happens while a record it names is missing"
     )
+    wait: WaitFile = Field(default=WaitFile(), description="How long its records may wait before a person hears of it")
     deliver: Literal["latest", "every_version"] = Field(
         default="latest", description="Whether a sink gets every version or only the newest"
     )
-    brakes: Later = Field(default=None, description="Not available in this version")
+    closed: EntityClosedFile | None = Field(default=None, description="Until when the books are closed for its records")
+    brakes: BrakesFile | None = Field(
+        default=None, description="How much of what a system is known to have one full pass of it may change by itself"
+    )

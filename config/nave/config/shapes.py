@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
@@ -15,9 +15,23 @@ from nave.config.document import Document
 from nave.config.problems import Problem
 from nave.config.schema import HttpFile, LimitsFile, RetentionFile, SinkLimitsFile, SourceLimitsFile
 from nave.core.entities import EntityType
+from nave.core.holds import Brakes
+from nave.core.identity import GUARDS, Guards
+from nave.core.matching import Scored
+from nave.core.merge import Group
+from nave.core.periods import Closed
 from nave.core.protocols import ConnectorSpec, Setting
 
-Rule = Literal["most_recent", "longest", "union"] | tuple[str, ...]
+Rule = Literal["most_recent", "most_complete", "longest", "union"] | tuple[str, ...]
+
+
+DATE = "date"
+"""The field that dates a record, unless its entity's file names another."""
+
+
+def date_fields(model: type[BaseModel]) -> list[str]:
+    """The fields of a record that hold one date."""
+    return [name for name, info in model.model_fields.items() if date in (info.annotation, *get_args(info.annotation))]
 
 
 @dataclass(frozen=True)
@@ -44,6 +58,8 @@ class SourceConfig:
     batch: int
     options: BaseModel | None = field(repr=False)
     limits: SourceLimitsFile = field(default_factory=SourceLimitsFile)
+    snapshot: bool = False
+    """Whether each of its inputs says all there is."""
 
 
 @dataclass(frozen=True)
@@ -80,12 +96,32 @@ class EntityRules:
     entity: EntityType
     identity: tuple[tuple[str, ...], ...] = ()
     """Exact keys, each a tuple of dotted field paths."""
+    scored: Scored | None = None
+    guards: Guards = GUARDS
+    crowd: int = 200
+    block_limit: int = 50
+    """Scored identity, where the hub asks for it and its model is there."""
+    compare: Mapping[str, str | None] = field(default_factory=dict)
+    """What scored identity compares, and how; None where training finds out."""
+    blocks: tuple[tuple[str, ...], ...] = ()
+    """Blocking rules, where the hub names them itself."""
     default: Rule = "most_recent"
     fields: Mapping[str, Rule] = field(default_factory=dict)
     """Rules of single fields; a tuple names systems, most trusted first."""
+    groups: tuple[Group, ...] = ()
+    """Fields that survive together."""
+    blank_wins: bool = False
+    """Whether a value that says nothing may beat one that does."""
     deliver: Literal["latest", "every_version"] = "latest"
+    placeholders: bool = False
+    """Whether its records go out before all they name is there."""
+    escalate: timedelta | None = None
+    """How long its records may wait before a person hears of it."""
+    brakes: Brakes = field(default_factory=Brakes)
     sensitive: frozenset[str] = frozenset()
     """Fields of the company's own that are masked wherever people see them."""
+    closed: Closed | None = None
+    """Until when its books are closed, where its own file says so."""
 
     @property
     def name(self) -> str:
@@ -117,6 +153,17 @@ class HubConfig:
     tables: Mapping[str, list[dict[str, str]]] = field(repr=False)
     documents: Mapping[str, Document] = field(repr=False)
     """All YAML files by their path in the folder, to find the place of anything again."""
+    closed_until: date | None = None
+    """The last day for which the books are closed, of all entities whose own file does not say."""
+
+    @property
+    def periods(self) -> dict[str, Closed]:
+        """Until when which entities are closed, by their names."""
+        own = {name: one.closed for name, one in self.entities.items() if one.closed is not None}
+        if self.closed_until is None:
+            return own
+        dated = [name for name, one in self.entities.items() if DATE in date_fields(one.entity.model)]
+        return {name: Closed(DATE, self.closed_until) for name in dated} | own
 
     @property
     def sources(self) -> dict[str, SourceConfig]:

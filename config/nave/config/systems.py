@@ -15,7 +15,7 @@ from nave.config.problems import shown
 from nave.config.schema import ConnectionFile, FileModel, SinkFile, SinkLimitsFile, SourceFile, SystemFile
 from nave.config.shapes import ConnectionConfig, SinkConfig, SourceConfig, SystemConfig
 from nave.core.errors import NaveError
-from nave.core.protocols import ConnectorSpec
+from nave.core.protocols import ConnectorSpec, Extent
 
 Registry = Callable[[str], ConnectorSpec]
 Model = TypeVar("Model", bound=FileModel)
@@ -140,6 +140,8 @@ class _Parts:
         full = f"{self.system}.{name}"
         self._check_times(name, data, connection.spec)
         self._check_limits(name, common, connection.spec)
+        if common.snapshot and connection.spec.extent(options) is Extent.PART:
+            self.draft.report("NAVE-C140", ("sources", name, "snapshot"), key=True, type=connection.type)
         return full, SourceConfig(
             full,
             self.system,
@@ -151,6 +153,7 @@ class _Parts:
             common.batch,
             options,
             common.limits,
+            common.snapshot,
         )
 
     def sink(self, name: str, data: dict[str, Any]) -> tuple[str, SinkConfig] | None:
@@ -218,5 +221,5 @@ class _Parts:
             self.draft.report("NAVE-C037", (*path, timed[1]), key=True)
         elif timed and spec.pushed:
             self.draft.report("NAVE-C061", (*path, timed[0]), key=True, key_name=timed[0])
-        elif not timed and not spec.pushed and spec.watch is None:
+        elif not timed and not spec.pushed and not spec.follows and spec.watch is None:
             self.draft.report("NAVE-C062", path, key=True, severity="warning", name=f"{self.system}.{name}")

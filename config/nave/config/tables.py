@@ -31,6 +31,16 @@ class Table(list[dict[str, str]]):
     unknown: str | None = None
     default: str | None = None
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.places: list[int] = []
+        """The line or row of the file in which each row begins, from 1."""
+
+    def put(self, row: dict[str, str], place: int) -> None:
+        """Add a row, with where it stands."""
+        self.append(row)
+        self.places.append(place)
+
 
 class PolicyFile(BaseModel):
     """What stands beside a table, `tables/NAME.yaml`: what becomes of a code that is not in it."""
@@ -75,7 +85,7 @@ def _sheet(file: str, content: bytes) -> tuple[Table, list[Problem]]:
         for row in formats.read(io.BytesIO(content), formats.XlsxFormat()):
             if isinstance(row.value, Refused):
                 raise row.value.error
-            rows.append({name: _text(value) for name, value in row.value.items()})
+            rows.put({name: _text(value) for name, value in row.value.items()}, row.number)
     except NaveError as error:
         return Table(), [Problem(file, 1, 1, error.code, params=error.params)]
     return rows, []
@@ -108,7 +118,7 @@ def _parsed(file: str, text: str) -> tuple[Table, list[Problem]]:
         begin = reader.line_num + 1
         for row in reader:
             if len(row) == len(header):
-                rows.append(dict(zip(header, row, strict=True)))
+                rows.put(dict(zip(header, row, strict=True)), begin)
             elif row and len(problems) < _MAX_PROBLEMS:
                 problems.append(_at(file, begin, lines, "NAVE-C071", found=len(row), expected=len(header)))
             begin = reader.line_num + 1

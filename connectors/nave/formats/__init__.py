@@ -8,6 +8,7 @@ from nave.formats.options import (
     FixedColumn,
     FixedFormat,
     Format,
+    Join,
     JsonFormat,
     JsonLinesFormat,
     XlsxFormat,
@@ -17,7 +18,7 @@ from nave.formats.options import (
 from nave.formats.reading import read
 from nave.formats.rows import Row
 from nave.formats.strictjson import loads
-from nave.formats.writing import write
+from nave.formats.writing import only_read, write
 
 __all__ = [
     "DEFAULTS",
@@ -26,6 +27,7 @@ __all__ = [
     "FixedColumn",
     "FixedFormat",
     "Format",
+    "Join",
     "JsonFormat",
     "JsonLinesFormat",
     "Limits",
@@ -34,6 +36,7 @@ __all__ = [
     "XmlFormat",
     "detect",
     "loads",
+    "only_read",
     "read",
     "unit",
     "write",

@@ -20,12 +20,15 @@ _QUOTED = re.compile(r'"[^"]*"')
 
 
 def read_csv(stream: BinaryIO, options: CsvFormat, limits: Limits) -> Iterator[Row]:
-    """Every row by column name, all values text; blank lines are none. Numbers count lines, from 1."""
+    """Every row by column name, all values text; blank lines are none. Numbers count lines, from 1.
+
+    NAVE-D147 for a row of a kind that `header` does not know.
+    """
     # The csv module keeps this bound for the whole process; every reader sets the same one.
     csv.field_size_limit(limits.csv_field)
     feed = _Feed(stream, options, limits)
     reader = _reader(feed, options)
-    header = checked(_header(reader, feed) if options.header is True else options.header, limits)
+    header, kinds = _names(reader, feed, options, limits)
     width = len(header)
     while True:
         try:
@@ -35,8 +38,14 @@ def read_csv(stream: BinaryIO, options: CsvFormat, limits: Limits) -> Iterator[R
         except csv.Error as error:
             yield feed.refused(_broken(error, feed.number, limits))
         else:
+            if kinds and values:
+                header = kinds.get(values[0], header)
+                width = len(header)
             if feed.fault is not None:
                 yield feed.refused(feed.fault)
+            elif kinds and values and values[0] not in kinds:
+                found, known = shown(values[0]), shown(", ".join(kinds))
+                yield feed.refused(PermanentError("NAVE-D147", line=feed.number, found=found, known=known))
             elif len(values) == width:
                 yield Row(dict(zip(header, values, strict=True)), feed.number, feed.offset)
             elif values:
@@ -99,6 +108,15 @@ def _reader(feed: _Feed, options: CsvFormat) -> Iterator[list[str]]:
 def _delimiter(line: str) -> str:
     plain = _QUOTED.sub("", line)
     return max(_DELIMITERS, key=plain.count)
+
+
+def _names(
+    reader: Iterator[list[str]], feed: _Feed, options: CsvFormat, limits: Limits
+) -> tuple[list[str], dict[str, list[str]]]:
+    """The columns' names, or those of each kind of row."""
+    if isinstance(options.header, dict):
+        return [], {kind: checked(names, limits) for kind, names in options.header.items()}
+    return checked(_header(reader, feed) if options.header is True else options.header, limits), {}
 
 
 def _header(reader: Iterator[list[str]], feed: _Feed) -> list[str]:

@@ -28,6 +28,44 @@ class _Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Join(_Options):
+    """Rows that stand together become one record with a list of them, as a header with its lines."""
+
+    by: Name | Annotated[list[Name], Field(min_length=1, max_length=8)] | None = Field(
+        default=None, description="Columns: rows with the same values in them, one after the other, are one record"
+    )
+    starts: dict[Name, str] = Field(
+        default_factory=dict,
+        max_length=8,
+        description="Column -> value: a row that says so is the header of a record, and the rows behind it are its lines",
+    )
+    head: list[Name] = Field(
+        default_factory=list,
+        max_length=4096,
+        description="With `by`: columns that say the same in each row of a record, and stand beside the list, not in it",
+    )
+    lines: Name = Field(default="lines", description="The name of the list")
+    limit: int = Field(default=10_000, ge=1, le=100_000, description="Rows of one record, at most")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Join:
+        if self.by is None and not self.starts:
+            raise ValueError("expected `by` or `starts`")
+        if self.starts and self.head:
+            raise ValueError("`head` goes with `by`; with `starts` the whole first row is the header")
+        if self.lines in (*self.columns, *self.head, *self.starts):
+            raise ValueError(f"'{self.lines}' is the list and a column")
+        return self
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names in `by`."""
+        return (self.by,) if isinstance(self.by, str) else tuple(self.by or ())
+
+
+_JOIN = "Reading only: makes one record of several rows"
+
+
 class XmlFormat(_Options):
     """XML; every element named `record` is one record, with its attributes as `@name` and namespaces dropped."""
 
@@ -42,8 +80,14 @@ class CsvFormat(_Options):
 
     type: Literal["csv"] = "csv"
     delimiter: Literal["auto"] | Annotated[str, StringConstraints(pattern=r"^[^\r\n\"]$")] = "auto"
-    header: Literal[True] | Annotated[list[Name], Field(min_length=1)] = Field(
-        default=True, description="true: the first line names the columns; a list: the file has no such line"
+    header: (
+        Literal[True]
+        | Annotated[list[Name], Field(min_length=1)]
+        | Annotated[dict[Name, Annotated[list[Name], Field(min_length=1)]], Field(min_length=1)]
+    ) = Field(
+        default=True,
+        description="true: the first line names the columns; a list: the file has no such line; "
+        "a list for each kind of row, by what stands in its first column: {H: [KIND, NO], L: [KIND, ITEM, QTY]}",
     )
     encoding: Encoding = "auto"
     quote: Annotated[str, StringConstraints(pattern=r"^[^\r\n]$")] | None = Field(
@@ -54,6 +98,7 @@ class CsvFormat(_Options):
         default=False,
         description="Writing only, for people who open it in Excel: a byte order mark, and ' before text that would run",
     )
+    join: Join | None = Field(default=None, description=_JOIN)
 
 
 class JsonFormat(_Options):
@@ -78,6 +123,7 @@ class XlsxFormat(_Options):
         default=None, description="Its name, or its number from 1; the first sheet if left out"
     )
     header_row: int = Field(default=1, ge=1, le=1000, description="The row with the column names, from 1")
+    join: Join | None = Field(default=None, description=_JOIN)
 
 
 class FixedColumn(_Options):
@@ -97,6 +143,7 @@ class FixedFormat(_Options):
     encoding: Encoding = "auto"
     skip: int = Field(default=0, ge=0, le=1000, description="Lines at the top that are no records")
     trim: bool = Field(default=False, description="Take the padding spaces off; otherwise text stays as written")
+    join: Join | None = Field(default=None, description=_JOIN)
 
     @model_validator(mode="after")
     def _distinct(self) -> FixedFormat:

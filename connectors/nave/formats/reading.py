@@ -7,9 +7,10 @@ from typing import Any, BinaryIO
 
 from nave.formats.csvfile import read_csv
 from nave.formats.fixedfile import read_attlog, read_fixed
+from nave.formats.joining import joined
 from nave.formats.jsonfile import read_json, read_jsonl
 from nave.formats.limits import DEFAULTS, Limits
-from nave.formats.options import Format
+from nave.formats.options import Format, Join
 from nave.formats.rows import Row
 from nave.formats.workbook import read_xlsx
 from nave.formats.xmlfile import read_xml
@@ -22,7 +23,9 @@ def read(stream: BinaryIO, options: Format, limits: Limits = DEFAULTS) -> Iterat
     raises a PermanentError NAVE-D1xx that says where, after all records before the fault were yielded. The same bytes
     always give the same rows with the same numbers, so that a reader may skip what it has had.
     """
-    return _READERS[options.type](stream, options, limits)
+    rows = _READERS[options.type](stream, options, limits)
+    join: Join | None = getattr(options, "join", None)
+    return joined(rows, join, limits) if join else rows
 
 
 _READERS: Mapping[str, Callable[[BinaryIO, Any, Limits], Iterator[Row]]] = {

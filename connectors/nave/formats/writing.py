@@ -29,7 +29,16 @@ def write(rows: Iterable[Record], stream: BinaryIO, options: Format, columns: Se
     writer = _WRITERS.get(options.type)
     if writer is None:
         raise ConfigError("NAVE-D184", format=options.type)
+    if only_read(options):
+        raise ConfigError("NAVE-D184", format=f"{options.type} ({only_read(options)})")
     return writer(rows, stream, options, columns)
+
+
+def only_read(options: Format) -> str:
+    """What makes this format one that only comes in: `join`, or a `header` for each kind of row; else nothing."""
+    if getattr(options, "join", None):
+        return "join"
+    return "header: {...}" if isinstance(getattr(options, "header", None), dict) else ""
 
 
 class _Text:
@@ -48,7 +57,7 @@ class _Text:
 
 
 def _write_csv(rows: Iterable[Record], stream: BinaryIO, options: CsvFormat, columns: Sequence[str] | None) -> int:
-    names = list(options.header) if options.header is not True else columns
+    names = list(options.header) if isinstance(options.header, list) else columns
     names, values = laid_out(rows, names)
     text = _Text(stream, options.encoding)
     if options.spreadsheet and text.write("\ufeff") and not names:

@@ -39,7 +39,7 @@ _COLUMNS = tuple(column.name for column in t.dead_letter.columns if not column.n
 
 
 def bury(tx: Transaction, dead: Sequence[Dead], clock: Clock, ids: Ids) -> list[int]:
-    """Write dead letters; returns their ids. The letter of a delivery is its last word, and the delivery says which it is."""
+    """Write dead letters; returns their ids. A delivery says which letter is its last word."""
     numbers = ids.take(len(dead)) if dead else []
     now = clock()
     tx.insert(t.dead_letter, _COLUMNS, [_row(number, one, now) for number, one in zip(numbers, dead, strict=True)])

@@ -34,6 +34,8 @@ _TITLES: dict[str, tuple[str, str]] = {
     "shipment": ("Shipment", "发货"),
     "invoice": ("Invoice", "发票"),
     "payment": ("Payment", "回款"),
+    "sold_product": ("Sold product", "售出产品"),
+    "opportunity": ("Opportunity", "商机"),
     "employee": ("Employee", "员工"),
     "attendance": ("Attendance", "考勤"),
     "sales_performance": ("Sales performance", "销售业绩"),

@@ -6,17 +6,18 @@ Everything here works on a batch, inside one transaction, with a fixed number of
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from nave.core import deliveries, references, waking
+from nave.core import deliveries, echoes, former, pins, references, waking
 from nave.core.entities import Document, encode
-from nave.core.identity import Cluster
-from nave.core.intake import Candidate, Counts, Intake, Known, Overtaken, Taken, digest
+from nave.core.identity import Cluster, Name
+from nave.core.intake import Candidate, Change, Counts, Intake, Known, Overtaken, Taken, digest
 from nave.core.linking import Found, identify
 from nave.core.merge import merge
+from nave.core.pins import Pinned
 from nave.core.store import Query, Transaction
 from nave.core.store import schema as t
 
@@ -37,14 +38,35 @@ def take_in(tx: Transaction, intake: Intake, candidates: Sequence[Candidate]) ->
     latest, counts = _latest_of_batch(candidates)
     known = _known(tx, intake, list(latest))
     fresh = _sort_out(latest, known, counts)
-    said = fresh | _touch(tx, intake, latest, known)
-    found = identify(tx, intake, said, known)
-    _remember(tx, intake, fresh, found)
-    changed = _write_golden(tx, intake, found, said)
-    sinks = _announce(tx, intake, changed)
-    sinks |= _wake_waiting(tx, intake, found, known)
+    judged = echoes.judge(tx, intake, echoes.worth_judging(intake, latest, known, fresh))
+    again = _touch(tx, intake, {key: one for key, one in latest.items() if key not in judged.said}, known)
+    sinks = bring_about(tx, intake, Change(judged.said, known, again=again, doubtful=judged.doubtful))
     sinks |= references.arrived(tx, intake.entity, intake.system, [key for key in fresh if key not in known], intake.now)
     return Taken({journal_id: Counts(*numbers) for journal_id, numbers in counts.items()}, frozenset(sinks))
+
+
+def take_out(tx: Transaction, intake: Intake, keys: Iterable[str]) -> frozenset[str]:
+    """The intake's system has these keys no more, whatever it said of them; returns the sinks with work.
+
+    What is left of their golden records is decided and merged as if they had never been there. A golden record without
+    any source record is retired: its last state stays, nobody finds it by a key, and targets that have it are told. A key
+    that comes back finds it again.
+    """
+    tx.serialise(f"entity:{intake.entity}")
+    return frozenset(bring_about(tx, intake, Change(gone=frozenset((intake.system, key) for key in keys))))
+
+
+def bring_about(tx: Transaction, intake: Intake, change: Change) -> set[str]:
+    """Decide who is who where something changed, write what follows from it, and say which sinks have work.
+
+    The caller holds the turn of the entity.
+    """
+    found = identify(tx, intake, change)
+    _remember(tx, intake, change.said, found)
+    changed = _write_golden(tx, intake, found, change.said)
+    sinks = _announce(tx, intake, changed)
+    sinks |= echoes.tell_again(tx, intake, change.said, change.doubtful, changed.versions)
+    return sinks | _wake_waiting(tx, intake, found)
 
 
 _APPLIED, _UNCHANGED, _SUPERSEDED = range(3)
@@ -99,9 +121,7 @@ def _age(one: Candidate | Known) -> tuple[str, int, int]:
     return one.version, one.arrival, one.place
 
 
-def _touch(
-    tx: Transaction, intake: Intake, latest: Mapping[str, Candidate], known: Mapping[str, Known]
-) -> dict[str, Candidate]:
+def _touch(tx: Transaction, intake: Intake, latest: Mapping[str, Candidate], known: Mapping[str, Known]) -> frozenset[Name]:
     """An unchanged record told again later moves its place in time on, or a late older one could overwrite it.
 
     Returns those whose golden record must be merged again, because the newest of several contributions may win there.
@@ -114,7 +134,7 @@ def _touch(
     moved = again if again.keys() > newer.keys() and _late_ones(tx, intake, again.values()) else newer
     _move_on(tx, intake, [(one, key in newer) for key, one in moved.items()])
     shared = _shared(tx, {known[key].record_id for key in newer})
-    return {key: one for key, one in newer.items() if known[key].record_id in shared}
+    return frozenset((intake.system, key) for key in newer if known[key].record_id in shared)
 
 
 def _late_ones(tx: Transaction, intake: Intake, than: Iterable[Candidate]) -> bool:
@@ -171,14 +191,21 @@ def _remember(tx: Transaction, intake: Intake, fresh: Mapping[str, Candidate], f
     """Store what the system says now, and where each contribution belongs."""
     alone = found.alone
     tx.insert(t.source_record, _SOURCE_COLUMNS, [_source_row(intake, fresh[key], number) for key, number in alone.items()])
-    home = {(node.system, node.key): one.record_id for one in found.clusters for node in one.nodes}
+    home = {node.name: one.record_id for one in found.clusters for node in one.nodes}
     rows = [_source_row(intake, one, home[intake.system, key]) for key, one in fresh.items() if key not in alone]
     tx.upsert(t.source_record, _SOURCE_COLUMNS, rows)
     if found.moved:
-        s = t.source_record.c
-        key = (s.entity == intake.entity, s.system == sa.bindparam("s"), s.key == sa.bindparam("k"))
-        moved = [{"s": system, "k": name, "r": record_id} for system, name, record_id in found.moved]
-        tx.execute(sa.update(t.source_record).where(*key).values(record_id=sa.bindparam("r")), moved)
+        moved = [{"entity": intake.entity, "s": system, "k": key, "r": number} for system, key, number in found.moved]
+        tx.run_many(_MOVE, moved)
+    if found.gone:
+        tx.run_many(_DELETE, [{"entity": intake.entity, "s": system, "k": key} for system, key in found.gone])
+        former.remember(tx, intake.entity, found.gone, intake.now)
+    former.forget(tx, intake.entity, found.returned)
+
+
+_ONE = (_s.entity == sa.bindparam("entity"), _s.system == sa.bindparam("s"), _s.key == sa.bindparam("k"))
+_MOVE = Query(lambda _: sa.update(t.source_record).where(*_ONE).values(record_id=sa.bindparam("r", type_=sa.BigInteger)))
+_DELETE = Query(lambda _: sa.delete(t.source_record).where(*_ONE))
 
 
 def _source_row(intake: Intake, one: Candidate, record_id: int) -> tuple[Any, ...]:
@@ -193,7 +220,7 @@ def _source_row(intake: Intake, one: Candidate, record_id: int) -> tuple[Any, ..
         one.arrival,
         one.hash,
         one.text,
-        None,
+        one.opinion,
         one.journal_id,
         one.place,
         one.raw_hash,
@@ -201,44 +228,54 @@ def _source_row(intake: Intake, one: Candidate, record_id: int) -> tuple[Any, ..
 
 
 class _Changed(NamedTuple):
-    """Golden records with a new version, and golden ids that became others."""
+    """Golden records with a new version, and golden ids that are no more."""
 
     versions: Mapping[int, int]
     documents: Mapping[int, Document]
     absorbed: Mapping[int, int]
+    """Those that became others."""
+    emptied: Sequence[int]
+    """Those that nobody has."""
 
 
 _RECORD_COLUMNS = tuple(column.name for column in t.record.columns)
 
 
 def _write_golden(tx: Transaction, intake: Intake, found: Found, fresh: Mapping[str, Candidate]) -> _Changed:
-    new = [_as_golden(number, fresh[key]) for key, number in found.alone.items()]
-    tx.insert(t.record, _RECORD_COLUMNS, [_record_row(intake, one, 1, "apply") for one in new])
+    pinned = _pinned(tx, intake, found)
+    new = [_as_golden(number, fresh[key], intake, pinned) for key, number in found.alone.items()]
+    tx.insert(t.record, _RECORD_COLUMNS, [_record_row(intake, one, 1, intake.cause) for one in new])
     versions = {one.record_id: 1 for one in new}
     documents = {one.record_id: one.document for one in new}
     absorbed = {old: cluster.record_id for cluster in found.clusters for old in cluster.absorbed}
     if found.clusters:
-        for one, version in _write_clusters(tx, intake, found, fresh, absorbed):
+        for one, version in _write_clusters(tx, intake, found, fresh, set(absorbed.values()), pinned):
             versions[one.record_id] = version
             documents[one.record_id] = one.document
-    return _Changed(versions, documents, absorbed)
+        _redirect(tx, absorbed)
+    _empty(tx, intake, found.emptied)
+    return _Changed(versions, documents, absorbed, found.emptied)
 
 
 def _write_clusters(
-    tx: Transaction, intake: Intake, found: Found, fresh: Mapping[str, Candidate], absorbed: Mapping[int, int]
+    tx: Transaction,
+    intake: Intake,
+    found: Found,
+    fresh: Mapping[str, Candidate],
+    merged: Collection[int],
+    pinned: Pinned,
 ) -> list[tuple[_Golden, int]]:
-    wanted = [_golden(cluster, intake, found, fresh) for cluster in found.clusters]
+    wanted = [_golden(cluster, intake, found, fresh, pinned) for cluster in found.clusters]
     before = _current(tx, [one.record_id for one in wanted])
     changed = [one for one in wanted if one.record_id not in before or before[one.record_id][1] != one.hash]
     _archive(tx, [one.record_id for one in changed if one.record_id in before])
     versions = [before.get(one.record_id, (0, b""))[0] + 1 for one in changed]
-    merged = set(absorbed.values())
+    cause = "merge" if intake.cause == "apply" else intake.cause
     rows = [
-        _record_row(intake, one, version, "merge" if one.record_id in merged else "apply")
+        _record_row(intake, one, version, cause if one.record_id in merged else intake.cause)
         for one, version in zip(changed, versions, strict=True)
     ]
     tx.upsert(t.record, _RECORD_COLUMNS, rows)
-    _redirect(tx, absorbed)
     return list(zip(changed, versions, strict=True))
 
 
@@ -256,28 +293,47 @@ def _record_row(intake: Intake, one: _Golden, version: int, cause: str) -> tuple
     )
 
 
-def _as_golden(record_id: int, one: Candidate) -> _Golden:
+def _pinned(tx: Transaction, intake: Intake, found: Found) -> Pinned:
+    names = [(intake.system, key) for key in found.alone]
+    names += [node.name for cluster in found.clusters for node in cluster.nodes]
+    return pins.of_records(tx, intake.entity, names, intake.now)
+
+
+def _as_golden(record_id: int, one: Candidate, intake: Intake, pinned: Pinned) -> _Golden:
     """The golden record of a cluster that has only this contribution."""
-    return _Golden(record_id, one.text, one.hash, one.journal_id, one.document)
+    values = pins.values(pinned, [(intake.system, one.key)])
+    if one.opinion is None and not values:
+        return _Golden(record_id, one.text, one.hash, one.journal_id, one.document)
+    document = merge([one.contribution(intake.system)], intake.rules.survivorship, values)
+    text = encode(document)
+    return _Golden(record_id, text, digest(text), one.journal_id, document)
 
 
-def _golden(cluster: Cluster, intake: Intake, found: Found, fresh: Mapping[str, Candidate]) -> _Golden:
+def _golden(cluster: Cluster, intake: Intake, found: Found, fresh: Mapping[str, Candidate], pinned: Pinned) -> _Golden:
     cause = next((fresh[node.key] for node in cluster.nodes if node.system == intake.system and node.key in fresh), None)
     if cause and len(cluster.nodes) == 1:
-        return _as_golden(cluster.record_id, cause)
-    journal_id = cause.journal_id if cause else next(iter(fresh.values())).journal_id
-    contributions = [found.members[node.system, node.key] for node in cluster.nodes]
-    document = merge(contributions, intake.rules.survivorship)
+        return _as_golden(cluster.record_id, cause, intake, pinned)
+    contributions = [found.members[node.name] for node in cluster.nodes]
+    names = [node.name for node in cluster.nodes]
+    document = merge(contributions, intake.rules.survivorship, pins.values(pinned, names))
     text = encode(document)
     # Who belongs together is part of what targets show, so a change of members alone is a new version too.
     members = "".join(f"\n{node.system}\t{node.key}" for node in cluster.nodes) if len(cluster.nodes) > 1 else ""
-    return _Golden(cluster.record_id, text, digest(text + members), journal_id, document)
+    return _Golden(cluster.record_id, text, digest(text + members), _batch(cluster, cause, found, fresh), document)
+
+
+def _batch(cluster: Cluster, cause: Candidate | None, found: Found, fresh: Mapping[str, Candidate]) -> int:
+    """The batch that a new version is put down to: what its own member came in, else the one at work, else its newest."""
+    if cause or fresh:
+        return (cause or next(iter(fresh.values()))).journal_id
+    return max(found.journals[node.name] for node in cluster.nodes)
 
 
 def _current(tx: Transaction, record_ids: Sequence[int]) -> dict[int, tuple[int, bytes]]:
+    """Version and hash; of a record that is gone and comes back, no hash, so that it is new whatever it says."""
     r = t.record.c
-    rows = tx.rows(sa.select(r.id, r.version, r.hash).where(tx.among(r.id, record_ids)))
-    return {row[0]: (row[1], bytes(row[2])) for row in rows}
+    rows = tx.rows(sa.select(r.id, r.version, r.hash, r.merged_into).where(tx.among(r.id, record_ids)))
+    return {row[0]: (row[1], bytes(row[2]) if row[3] is None else b"") for row in rows}
 
 
 def _archive(tx: Transaction, record_ids: Sequence[int]) -> None:
@@ -291,11 +347,22 @@ def _archive(tx: Transaction, record_ids: Sequence[int]) -> None:
 
 
 def _redirect(tx: Transaction, absorbed: Mapping[int, int]) -> None:
-    """Golden ids are for life: one that became another leaves a redirect."""
+    """Golden ids are for life: one that became another leaves a redirect, which always leads to where it is now."""
     if absorbed:
         rows = [{"old": old, "new": new} for old, new in absorbed.items()]
-        statement = sa.update(t.record).where(t.record.c.id == sa.bindparam("old"))
-        tx.execute(statement.values(merged_into=sa.bindparam("new")), rows)
+        r = t.record.c
+        led_there = sa.or_(r.id == sa.bindparam("old"), r.merged_into == sa.bindparam("old"))
+        tx.execute(sa.update(t.record).where(led_there).values(merged_into=sa.bindparam("new")), rows)
+        former.move(tx, absorbed)
+
+
+def _empty(tx: Transaction, intake: Intake, emptied: Sequence[int]) -> None:
+    """A golden record that nobody has keeps its last state, as a version that says so."""
+    if emptied:
+        _archive(tx, emptied)
+        r = t.record.c
+        gone = {"version": r.version + 1, "changed_at": intake.now, "cause": "gone", "merged_into": t.GONE}
+        tx.execute(sa.update(t.record).where(tx.among(r.id, emptied)).values(gone))
 
 
 def _announce(tx: Transaction, intake: Intake, changed: _Changed) -> set[str]:
@@ -303,16 +370,19 @@ def _announce(tx: Transaction, intake: Intake, changed: _Changed) -> set[str]:
     waiting: set[int] = set()
     if intake.rules.type.refs:
         older = [number for number, version in changed.versions.items() if version > 1]
-        waiting = references.link(tx, intake.rules.type, changed.documents, older, intake.now)
+        placeholders = intake.rules.placeholders
+        waiting = references.link(tx, intake.rules.type, changed.documents, older, intake.now, placeholders=placeholders)
     every = intake.rules.every_version
     deliveries.make_due(tx, intake.rules.sinks, changed.versions, waiting, intake.now, every_version=every)
-    references.close(tx, list(changed.absorbed))
-    deliveries.retire(tx, list(changed.absorbed), intake.now)
-    return set(intake.rules.sinks) if changed.versions or changed.absorbed else set()
+    ended = [*changed.absorbed, *changed.emptied]
+    references.close(tx, ended)
+    deliveries.retire(tx, ended, intake.now)
+    return set(intake.rules.sinks) if changed.versions or ended else set()
 
 
-def _wake_waiting(tx: Transaction, intake: Intake, found: Found, known: Mapping[str, Known]) -> set[str]:
-    """Deliveries that waited for a record to be known in this system; one that is all new has nobody waiting for it."""
-    joined = [one.record_id for one in found.clusters if any(node.key not in known for node in one.nodes)]
+def _wake_waiting(tx: Transaction, intake: Intake, found: Found) -> set[str]:
+    """Deliveries that waited for a record to be known in a system; one that is all new has nobody waiting for it."""
+    # Also of those that only changed: a delivery may have been looked at before the key came, and begin to wait after it.
+    joined = [one.record_id for one in found.clusters if len(one.nodes) > 1 or one.nodes[0].record_id != one.record_id]
     joined += [old for one in found.clusters for old in one.absorbed]
-    return waking.wake_for(tx, joined, intake.now)
+    return waking.wake_for(tx, [*joined, *found.emptied], intake.now)

@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from nave.core.clock import Ids
 from nave.core.entities import Document, EntityType
-from nave.core.identity import IdentityRules
-from nave.core.merge import Survivorship
+from nave.core.identity import IdentityRules, Name
+from nave.core.merge import Contribution, Survivorship
+from nave.core.opinions import Tree, contribution
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,12 @@ class EntityRules:
     survivorship: Survivorship = field(default_factory=Survivorship)
     sinks: tuple[str, ...] = ()
     every_version: bool = False
+    writes: Mapping[str, Tree] = field(default_factory=dict)
+    """By sink, what its target is written, for targets that are heard as well: an echo is no opinion."""
+    placeholders: bool = False
+    """Whether its records go out before all they name is there."""
+    escalate: float | None = None
+    """Seconds after which a person hears of a record that still waits."""
 
 
 class Candidate(NamedTuple):
@@ -42,6 +49,17 @@ class Candidate(NamedTuple):
     """Where it stands in its batch, from 0."""
     raw_hash: bytes | None = None
     """Of its raw form, under its mapping; one that is as it was by this alone comes without text and document."""
+    opinion: str | None = None
+    """What of the document is the system's own, as it is stored, where not all of it is."""
+
+    @property
+    def counts(self) -> Document:
+        """What of the document counts for who it is."""
+        return self.document if self.opinion is None else self.contribution("").identifies
+
+    def contribution(self, system: str) -> Contribution:
+        """What of the document counts for the golden record."""
+        return contribution(system, self.key, self.changed_at, self.document, self.opinion)
 
 
 class Overtaken(Exception):
@@ -63,10 +81,6 @@ class Taken(NamedTuple):
     sinks: frozenset[str]
 
 
-Name = tuple[str, str]
-"""(system, key)"""
-
-
 class Known(NamedTuple):
     record_id: int
     version: str
@@ -80,15 +94,32 @@ def digest(text: str) -> bytes:
     return blake2b(text.encode(), digest_size=16).digest()
 
 
+class Change(NamedTuple):
+    """What is new about source records of one entity, in one transaction."""
+
+    said: Mapping[str, Candidate] = {}
+    """What the system says now, by key."""
+    known: Mapping[str, Known] = {}
+    """What was stored of these keys before."""
+    gone: frozenset[Name] = frozenset()
+    """Source records that their systems have no more."""
+    again: frozenset[Name] = frozenset()
+    """Source records of which nothing new is said, and whose golden records are to be made anew."""
+    doubtful: Mapping[str, frozenset[str]] = {}
+    """By key, fields in which the system may hold something else than the golden record."""
+
+
 @dataclass(frozen=True)
 class Intake:
-    """One batch of one source on its way in."""
+    """One batch of one source on its way in; or, without a system, a change that comes from within."""
 
     rules: EntityRules
     system: str
     source: str
     now: float
     ids: Ids
+    cause: str = "apply"
+    """Of the versions that it makes."""
 
     @property
     def entity(self) -> str:

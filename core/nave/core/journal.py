@@ -175,7 +175,8 @@ class Claim:
     def _mark(self, tx: Transaction) -> bool:
         """Take the batches out of the queue, all or none; false when one was taken since they were read."""
         wanted = [entry.id for entry in self.entries]
-        if len(tx.run(_STILL_PENDING, ids=wanted)) < len(wanted):
+        # What was locked, or written, in this very transaction is still as it was.
+        if self._open is None and len(tx.run(_STILL_PENDING, ids=wanted)) < len(wanted):
             return False
         tx.run(_TAKE, ids=wanted)
         return True

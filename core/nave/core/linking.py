@@ -1,140 +1,131 @@
-"""Finds out who the new records of a batch are, asking the store as little as can be."""
+"""Finds out who the records of a batch are, and whom else that concerns, asking the store as little as can be."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
-import sqlalchemy as sa
-
-from nave.core.entities import decode
-from nave.core.identity import Cluster, Node, Value, assign, partition
-from nave.core.intake import Candidate, Intake, Known, Name
+from nave.core import contributions, decisions, former, likeness, sharing
+from nave.core.component import Component
+from nave.core.contributions import Stored
+from nave.core.identity import BLOCK, Cluster, Name, assign, partition
+from nave.core.intake import Candidate, Change, Intake
+from nave.core.likeness import Rescored
 from nave.core.merge import Contribution
-from nave.core.store import Query, Transaction
-from nave.core.store import schema as t
+from nave.core.sharing import Keys, Shift
+from nave.core.store import Transaction
 
 
 class Found(NamedTuple):
-    """Who the fresh records of a batch are."""
+    """Who the records of a batch are."""
 
     alone: Mapping[str, int]
     """Key -> new golden id, of records that nothing else in the batch or the store is like: nearly all, in a first load."""
-    clusters: Sequence[Cluster]
-    members: Mapping[Name, Contribution]
+    clusters: Sequence[Cluster] = ()
+    members: Mapping[Name, Contribution] = {}
     """Every contribution in the clusters."""
-    moved: Sequence[tuple[str, str, int]]
+    journals: Mapping[Name, int] = {}
+    """The batches that stored contributions came in."""
+    moved: Sequence[tuple[str, str, int]] = ()
     """(system, key, golden id) of contributions that were elsewhere before and are not in the batch."""
+    gone: Mapping[Name, int] = {}
+    """Source records that went, with the golden record each was in."""
+    emptied: Sequence[int] = ()
+    """Golden ids whose last source record went."""
+    returned: Collection[Name] = ()
+    """Records that were gone and are back."""
 
 
-def identify(tx: Transaction, intake: Intake, fresh: Mapping[str, Candidate], known: Mapping[str, Known]) -> Found:
-    """Give every fresh record its cluster and its golden id, and keep the index of identity values."""
-    values = {key: intake.rules.identity.values(one.document) for key, one in fresh.items()}
-    holders = _sharing(tx, intake.entity, {value for listed in values.values() for value in listed})
-    times = Counter(value for listed in values.values() for value in listed)
-    lonely = [
-        key
-        for key, listed in values.items()
-        if key not in known and all(times[value] == 1 and value not in holders for value in listed)
-    ]
-    alone = dict(zip(lonely, intake.ids.take(len(lonely)), strict=True)) if lonely else {}
-    rows = [(intake.entity, *value, number) for key, number in alone.items() for value in values[key]]
-    tx.insert(t.identity_key, _IDENTITY_COLUMNS, rows)
-    nodes = {
-        (intake.system, key): Node(intake.system, key, listed, known[key].record_id if key in known else None)
-        for key, listed in values.items()
-        if key not in alone
-    }
-    return _cluster(tx, intake, alone, nodes, fresh, holders) if nodes else Found(alone, (), {}, ())
+class _Asked(NamedTuple):
+    """What a change brings, beside how it stood."""
+
+    said: Mapping[Name, Candidate]
+    stored: Mapping[Name, Stored]
+    """All members of the golden records that the change touches, as they stood."""
+    gone: Mapping[Name, int]
+    new: Keys
+    shift: Shift
+    rescored: Rescored
+    returned: Mapping[Name, int]
+    """Records that were gone, with the golden id that waits for them."""
 
 
-_IDENTITY_COLUMNS = ("entity", "rule", "value", "record_id")
+def identify(tx: Transaction, intake: Intake, change: Change) -> Found:
+    """Give every record that the change is about its cluster and its golden id, and keep what identity looks up."""
+    asked = _ask(tx, intake, change)
+    alone = _alone(tx, intake, asked)
+    numbers = intake.ids.take(len(alone)) if alone else []
+    found = Found({key: number for (_, key), number in zip(alone, numbers, strict=True)})
+    if len(alone) == len(asked.said) and not asked.stored and not asked.rescored.disturbed and not asked.shift.filled:
+        return found
+    return _decide(intake, _component(tx, intake, asked, set(alone)), asked, found)
 
 
-def _cluster(
-    tx: Transaction,
-    intake: Intake,
-    alone: Mapping[str, int],
-    nodes: dict[Name, Node],
-    fresh: Mapping[str, Candidate],
-    holders: Mapping[Value, set[int]],
-) -> Found:
-    touched = {node.record_id for node in nodes.values() if node.record_id is not None}
-    touched.update(number for node in nodes.values() for value in node.values for number in holders.get(value, ()))
-    members = {name: _contribution(intake.system, fresh[name[1]]) for name in nodes}
-    loaded, others = _neighbourhood(tx, intake, set(holders), touched)
-    for name, one in loaded.items():
-        members.setdefault(name, one)
-        nodes.setdefault(name, others[name])
-    clusters = assign(partition(nodes.values(), intake.rules.identity.names), intake.ids.take)
-    _rekey(tx, intake, clusters, others)
-    moved = [
-        (node.system, node.key, cluster.record_id)
-        for cluster in clusters
-        for node in cluster.nodes
-        if node.record_id not in (None, cluster.record_id) and (node.system, node.key) in others
-    ]
-    return Found(alone, clusters, members, moved)
+def _ask(tx: Transaction, intake: Intake, change: Change) -> _Asked:
+    rules, entity = intake.rules.identity, intake.entity
+    said = {(intake.system, key): one for key, one in change.said.items()}
+    stored = _stored(tx, entity, change)
+    gone = {name: stored[name].record_id for name in change.gone if name in stored}
+    stale = [name for name in (*said, *gone) if name in stored]
+    old = {name: rules.keys(stored[name].contribution.identifies) for name in stale}
+    new = {name: rules.keys(one.counts) for name, one in said.items()}
+    shift = sharing.shift(tx, entity, old, new, rules.limit, intake.now)
+    rescored = likeness.rescore(tx, entity, rules, {name: one.counts for name, one in said.items()}, new, stale, shift)
+    returned = former.returning(tx, entity, [name for name in said if name not in stored])
+    return _Asked(said, stored, gone, new, shift, rescored, returned)
 
 
-def _contribution(system: str, candidate: Candidate) -> Contribution:
-    return Contribution(system, candidate.key, candidate.changed_at, candidate.document)
+def _stored(tx: Transaction, entity: str, change: Change) -> dict[Name, Stored]:
+    numbers = {change.known[key].record_id for key in change.said if key in change.known}
+    named = change.gone | change.again
+    if named:
+        numbers |= set(contributions.homes(tx, entity, named).values())
+    return {one.name: one for one in contributions.of_records(tx, numbers)} if numbers else {}
 
 
-def _neighbourhood(
-    tx: Transaction, intake: Intake, asked: set[Value], touched: set[int]
-) -> tuple[dict[Name, Contribution], dict[Name, Node]]:
-    """Every stored contribution that shares a value, or a golden record, with the batch, and so on until no more come."""
-    members: dict[Name, Contribution] = {}
-    nodes: dict[Name, Node] = {}
-    seen: set[int] = set()
-    while touched - seen:
-        values: set[Value] = set()
-        for row in _contributions(tx, intake.entity, touched - seen):
-            name = (row.system, row.key)
-            members[name] = Contribution(row.system, row.key, row.changed_at, decode(row.doc))
-            nodes[name] = Node(*name, intake.rules.identity.values(members[name].document), row.record_id)
-            values.update(nodes[name].values)
-        seen |= touched
-        touched = {number for held in _sharing(tx, intake.entity, values - asked).values() for number in held}
-        asked |= values
-    return members, nodes
+def _alone(tx: Transaction, intake: Intake, asked: _Asked) -> list[Name]:
+    """The records that are new, and that nothing links to any other."""
+    shared = {value for value, held in asked.shift.holders.items() if len(held) > 1 and value[0] != BLOCK}
+    linked = {name for one in asked.rescored.links for name in (one.a, one.b)} | asked.stored.keys() | asked.returned.keys()
+    alone = [name for name in asked.said if name not in linked and shared.isdisjoint(asked.new[name])]
+    if not decisions.any_of(tx, intake.entity):
+        return alone
+    decided = {name for one in decisions.touching(tx, intake.entity, alone) for name in (one.a, one.b)}
+    return [name for name in alone if name not in decided]
 
 
-_i = t.identity_key.c
-_HELD = Query(
-    lambda among: sa.select(_i.value, _i.record_id).where(
-        _i.entity == sa.bindparam("entity"), _i.rule == sa.bindparam("rule"), among(_i.value, "values")
-    )
-)
-
-
-def _sharing(tx: Transaction, entity: str, values: Iterable[Value]) -> dict[Value, set[int]]:
-    """The golden records that hold each of these values, for those that are held at all."""
-    by_rule: dict[str, list[str]] = defaultdict(list)
-    for rule, value in values:
-        by_rule[rule].append(value)
-    found: dict[Value, set[int]] = defaultdict(set)
-    for rule, listed in by_rule.items():
-        for value, number in tx.run(_HELD, entity=entity, rule=rule, values=listed):
-            found[rule, value].add(number)
+def _component(tx: Transaction, intake: Intake, asked: _Asked, alone: Collection[Name]) -> Component:
+    shift, rules = asked.shift, intake.rules.identity
+    found = Component(tx, intake.entity, rules, asked.gone, set(shift.holders), set(shift.crowded))
+    for name, one in asked.said.items():
+        if name not in alone:
+            before = asked.stored[name].record_id if name in asked.stored else asked.returned.get(name)
+            values = [value for value in asked.new[name] if value[0] != BLOCK]
+            found.add(values, before, one.contribution(name[0]))
+    disturbed = contributions.homes(tx, intake.entity, asked.rescored.disturbed) if asked.rescored.disturbed else {}
+    found.follow(asked.stored.values(), shift.sharers() | set(disturbed.values()))
     return found
 
 
-def _contributions(tx: Transaction, entity: str, record_ids: Iterable[int]) -> list[Any]:
-    s = t.source_record.c
-    statement = sa.select(s.system, s.key, s.record_id, s.changed_at, s.doc)
-    return tx.rows(statement.where(tx.among(s.record_id, record_ids), s.entity == entity))
-
-
-def _rekey(tx: Transaction, intake: Intake, clusters: Sequence[Cluster], before: Mapping[Name, Node]) -> None:
-    """Keep the index of identity values equal to what the clusters' documents say."""
-    old = {(*value, node.record_id) for node in before.values() for value in node.values}
-    new = {(*value, cluster.record_id) for cluster in clusters for node in cluster.nodes for value in node.values}
-    i = t.identity_key.c
-    gone = [{"r": rule, "v": value, "i": record_id} for rule, value, record_id in old - new]
-    if gone:
-        key = (i.rule == sa.bindparam("r"), i.value == sa.bindparam("v"), i.record_id == sa.bindparam("i"))
-        tx.execute(sa.delete(t.identity_key).where(i.entity == intake.entity, *key), gone)
-    tx.insert(t.identity_key, _IDENTITY_COLUMNS, [(intake.entity, *key) for key in sorted(new - old)])
+def _decide(intake: Intake, component: Component, asked: _Asked, found: Found) -> Found:
+    rules = intake.rules.identity
+    newest = sorted(component.decided.values(), key=lambda one: -one.id)
+    groups = partition(
+        component.nodes.values(),
+        rules.names,
+        pairs=component.pairs,
+        rulings=[one.ruling for one in newest],
+        guards=rules.guards,
+    )
+    clusters = assign(groups, intake.ids.take)
+    placed = [(node, cluster.record_id) for cluster in clusters for node in cluster.nodes if node.name not in asked.said]
+    staying = {node.record_id for node in component.nodes.values()}
+    return found._replace(
+        clusters=clusters,
+        members=component.members,
+        journals=component.journals,
+        moved=[(node.system, node.key, number) for node, number in placed if node.record_id != number],
+        gone=asked.gone,
+        emptied=sorted(set(asked.gone.values()) - staying),
+        returned=asked.returned.keys(),
+    )

@@ -90,6 +90,7 @@ CustomerRef = Annotated[Ref, RefTo("customer")]
 ProductRef = Annotated[Ref, RefTo("product")]
 OrderRef = Annotated[Ref, RefTo("order")]
 InvoiceRef = Annotated[Ref, RefTo("invoice")]
+ShipmentRef = Annotated[Ref, RefTo("shipment")]
 EmployeeRef = Annotated[Ref, RefTo("employee")]
 RegionRef = Annotated[Ref, RefTo("region")]
 
@@ -298,6 +299,7 @@ class Payment(Entity):
     """Money received from a customer (回款); negative when it goes back."""
 
     number: Code
+    kind: Code | None = Field(default=None, description="payment, refund or write_off; payment where nothing is said")
     customer: CustomerRef
     invoice: InvoiceRef | None = None
     order: OrderRef | None = None
@@ -305,6 +307,44 @@ class Payment(Entity):
     amount: Money
     method: Code | None = None
     status: Code | None = None
+    remark: Text | None = None
+
+
+class SoldProduct(Entity):
+    """One thing that was sold, by its serial number (售出产品档案)."""
+
+    serial: Code
+    product: ProductRef
+    customer: CustomerRef | None = None
+    order: OrderRef | None = None
+    shipment: ShipmentRef | None = None
+    sold: date | None = None
+    warranty_until: date | None = None
+    status: Code | None = None
+    remark: Text | None = None
+
+
+class OpportunityLine(Part):
+    """One product that may be sold."""
+
+    product: ProductRef
+    quantity: Quantity | None = None
+    amount: Money | None = None
+
+
+class Opportunity(Entity):
+    """A sale that may come about (商机)."""
+
+    number: Code
+    title: Text
+    customer: CustomerRef | None = None
+    salesperson: EmployeeRef | None = None
+    stage: Code | None = None
+    status: Code | None = Field(default=None, description="open, won or lost")
+    amount: Money | None = None
+    probability: Number | None = Field(default=None, description="0.3 is three in ten")
+    expected: date | None = None
+    lines: list[OpportunityLine] | None = None
     remark: Text | None = None
 
 
@@ -361,6 +401,8 @@ SHIPPED: dict[str, type[Entity]] = {
     "shipment": Shipment,
     "invoice": Invoice,
     "payment": Payment,
+    "sold_product": SoldProduct,
+    "opportunity": Opportunity,
     "employee": Employee,
     "attendance": Attendance,
     "sales_performance": SalesPerformance,

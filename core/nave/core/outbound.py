@@ -37,7 +37,9 @@ class Outlook(NamedTuple):
     """Stored documents that the entity, as the hub's files describe it by now, does not allow, and why."""
 
 
-def look_out(tx: Transaction, entity: EntityType, claimed: Sequence[Claimed], *, every_version: bool) -> Outlook:
+def look_out(
+    tx: Transaction, entity: EntityType, claimed: Sequence[Claimed], *, every_version: bool, placeholders: bool = False
+) -> Outlook:
     """Load the documents of a batch, with a fixed number of queries."""
     rows = _documents(tx, claimed, every_version=every_version)
     waiting = references.still_waiting(tx, rows) if entity.refs else set()
@@ -46,7 +48,7 @@ def look_out(tx: Transaction, entity: EntityType, claimed: Sequence[Claimed], *,
     broken = {number: (rows[number].doc, one) for number, one in typed.items() if isinstance(one, NaveError)}
     documents = {number: one for number, one in typed.items() if not isinstance(one, NaveError)}
     if entity.refs:
-        _expand_links(tx, entity, documents)
+        _expand_links(tx, entity, documents, placeholders)
     _add_identity(tx, documents, rows)
     due = {one.record_id: one.due_version for one in claimed}
     ready = [_ready(rows[number], document, due[number]) for number, document in documents.items()]
@@ -87,19 +89,21 @@ _KEYS = Query(
 )
 
 
-def _expand_links(tx: Transaction, entity: EntityType, documents: Mapping[int, Document]) -> None:
+def _expand_links(tx: Transaction, entity: EntityType, documents: Mapping[int, Document], placeholders: bool) -> None:
     # By what each document itself says: an older version of a record may name others than its newest does.
-    named = [one for number, document in documents.items() for one in references.links(number, document, entity.refs)]
-    there = references.resolved(tx, {(one.entity, one.system, one.key) for one in named})
-    targets = {(one.record_id, one.path): there.get((one.entity, one.system, one.key)) for one in named}
+    named = [one for number, document in documents.items() for one in references.links(number, document, entity)]
+    there = references.resolved(tx, {one.target for one in named})
+    targets = {(one.record_id, one.path): there.get(one.target) for one in named}
     numbers = {number for number in targets.values() if number is not None}
     keys = keys_of(tx, numbers) if numbers else {}
     codes = _codes(tx, numbers) if numbers else {}
 
     def expanded(record_id: int, path: str, ref: Mapping[str, str]) -> dict[str, Any]:
         target = targets.get((record_id, path))
+        if target is None and placeholders:
+            return {**ref, "code": ref["key"], "keys": {}, "placeholder": True}
         found = {"id": id_text(target), "record": target} if target is not None else {}
-        return {**ref, "code": codes.get(target), "keys": keys.get(target, {}), **found}
+        return {**ref, "code": codes.get(target), "keys": keys.get(target, {}), "placeholder": False, **found}
 
     for number, document in documents.items():
         references.expand(number, document, entity.refs, expanded)

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
@@ -30,6 +30,15 @@ class Refused:
     error: NaveError
 
 
+class End(Enum):
+    """What the last batch of one input (a file, a query) says of it."""
+
+    WHOLE = "whole"
+    """All there is has been told."""
+    TORN = "torn"
+    """Something of it could not be read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """1 to 1,000 raw records to land together, and how far the source has been read once they are."""
@@ -41,6 +50,10 @@ class Batch:
     position: str | None = None
     """The checkpoint after this batch, in the source's own terms; None keeps the one before."""
     refused: Sequence[Refused] = ()
+    end: End | None = None
+    """With the last batch of an input, whether it was whole; None where more of it follows, or nobody can tell."""
+    first: bool = False
+    """Whether its input begins with it; one that was begun before, and is resumed, does not."""
 
 
 class Source(AbstractContextManager["Source"], Protocol):
@@ -52,6 +65,14 @@ class Source(AbstractContextManager["Source"], Protocol):
         The caller commits each batch, with its position, before it asks for the next: whatever a source does after a
         `yield` (archive the file, acknowledge the message) happens after the commit.
         """
+
+
+@runtime_checkable
+class Following(Source, Protocol):
+    """A source that need not be asked again and again: it waits for what comes next, and gives it at once."""
+
+    def follow(self, after: str | None, going: Callable[[], bool]) -> Iterator[Batch]:
+        """As `read`, but ends only when `going` says no; it is asked about once a second, while all is well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +124,17 @@ class Sink(AbstractContextManager["Sink"], Protocol):
         """Write idempotently, one receipt per record in order; raise RetryableError when nothing at all was reached."""
 
 
+class Extent(Enum):
+    """How much one input of a source says."""
+
+    PART = "part"
+    """What changed; only that."""
+    MAY_BE_ALL = "may be all"
+    """All there is, if its owner says so: a file."""
+    ALL = "all"
+    """All there is, each time: a query without a watermark."""
+
+
 Probe = Callable[[Outbound], Receipt | None]
 """Ask the target whether it has this record at this version: a receipt if it has, None if it surely has not."""
 
@@ -138,9 +170,13 @@ class ConnectorSpec:
     """Reach the far side once, harmlessly; raise a NaveError that says what to do."""
     pushed: bool = False
     """Records come through one of the hub's doors instead of being read."""
+    follows: bool = False
+    """Its sources are `Following`: without times of their own they are read as records come."""
     watch: Callable[[Any, Any, Setting], Path] | None = None
     """The folder whose changes are worth an early look, for sources that have one."""
     pending: Callable[[Any, Any, Setting], bool] | None = None
     """Whether something is there that is not yet ready to be read: a batch run waits for it."""
     reread: Callable[[Any, Any, Setting, str], bool] | None = None
     """Offer a refused input, by the name in its dead letter, for reading again; false where it is gone."""
+    extent: Callable[[Any], Extent] = lambda _options: Extent.PART
+    """How much a source with these options says at once; what may be a snapshot ends its inputs (`Batch.end`)."""

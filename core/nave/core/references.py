@@ -22,17 +22,24 @@ class Link(NamedTuple):
     entity: str
     system: str
     key: str
+    kind: str
+    """Whose field it is, indexes left out: `order.lines[].product`."""
+
+    @property
+    def target(self) -> _Target:
+        return self.entity, self.system, self.key
 
 
 _Target = tuple[str, str, str]
 """(entity, system, key)"""
 
 
-def links(record_id: int, document: Document, refs: Mapping[str, str]) -> Iterator[Link]:
+def links(record_id: int, document: Document, entity: EntityType) -> Iterator[Link]:
     """All references of one document; the path of a list's item names its index: `lines[2].product`."""
-    for path, entity in refs.items():
+    for path, target in entity.refs.items():
+        kind = f"{entity.name}.{path}"
         for place, ref in _walk(document, path.split("."), ""):
-            yield Link(record_id, place, entity, ref["system"], ref["key"])
+            yield Link(record_id, place, target, ref["system"], ref["key"], kind)
 
 
 def _walk(value: Any, parts: Sequence[str], prefix: str) -> Iterator[tuple[str, Mapping[str, str]]]:
@@ -51,26 +58,51 @@ def _walk(value: Any, parts: Sequence[str], prefix: str) -> Iterator[tuple[str, 
         yield from _walk(item, rest, f"{place}[{index}]")
 
 
-_COLUMNS = ("record_id", "path", "entity", "system", "key", "waiting", "since")
+_COLUMNS = ("record_id", "path", "entity", "system", "key", "link", "waiting", "since")
 
 
 def link(
-    tx: Transaction, entity: EntityType, documents: Mapping[int, Document], linked: Sequence[int], now: float
+    tx: Transaction,
+    entity: EntityType,
+    documents: Mapping[int, Document],
+    linked: Sequence[int],
+    now: float,
+    *,
+    placeholders: bool = False,
 ) -> set[int]:
     """Replace the links of these records; returns the records that wait for something that is not there yet.
 
-    `linked` are those that may have links already, having been there before.
+    `linked` are those that may have links already, having been there before. With `placeholders` none of them waits:
+    what is not there is promised, and the record goes out again when it comes.
     """
-    found = [one for number, document in documents.items() for one in links(number, document, entity.refs)]
-    there = resolved(tx, {(one.entity, one.system, one.key) for one in found})
-    rows = [(*one, int((one.entity, one.system, one.key) not in there), now) for one in found]
+    found = [one for number, document in documents.items() for one in links(number, document, entity)]
+    there = resolved(tx, {one.target for one in found})
+    since = _open_since(tx, linked) if linked else {}
+    missing = int(t.Open.PROMISED if placeholders else t.Open.WAITING)
+    rows = [
+        (*one, int(t.Open.THERE) if one.target in there else missing, since.get((one.record_id, *one.target), now))
+        for one in found
+    ]
     if linked:
         tx.run(_UNLINK, ids=linked)
     tx.insert(t.reference, _COLUMNS, rows)
-    return {row[0] for row in rows if row[5]}
+    return {row[0] for row in rows if row[6] == t.Open.WAITING}
+
+
+def _open_since(tx: Transaction, record_ids: Sequence[int]) -> dict[tuple[int, str, str, str], float]:
+    """Since when these records wait for what they wait for: telling them again does not begin the wait anew."""
+    found: dict[tuple[int, str, str, str], float] = {}
+    for number, entity, system, key, since in tx.run(_OPEN_SINCE, ids=record_ids):
+        found[number, entity, system, key] = min(since, found.get((number, entity, system, key), since))
+    return found
 
 
 _r = t.reference.c
+_OPEN_SINCE = Query(
+    lambda among: sa.select(_r.record_id, _r.entity, _r.system, _r.key, _r.since).where(
+        among(_r.record_id, "ids"), _r.waiting != t.Open.THERE
+    )
+)
 _UNLINK = Query(lambda among: sa.delete(t.reference).where(among(_r.record_id, "ids")))
 _OPEN = Query(lambda among: sa.select(_r.record_id).where(_r.waiting == 1, among(_r.record_id, "ids")))
 
@@ -95,41 +127,56 @@ def _grouped(targets: Iterable[_Target]) -> dict[tuple[str, str], list[str]]:
 
 
 def arrived(tx: Transaction, entity: str, system: str, keys: Sequence[str], now: float) -> set[str]:
-    """Wake what waited for these new keys; returns the sinks that have work now."""
-    r = t.reference.c
-    if not keys or not _any_waiting(tx, entity, system):
-        return set()
-    statement = sa.update(t.reference).where(r.waiting == 1, r.entity == entity, r.system == system, tx.among(r.key, keys))
-    woken = {row[0] for row in tx.execute(statement.values(waiting=0).returning(r.record_id))}
-    return waking.wake(tx, woken, now)
+    """Wake what waited for these new keys, and renew what went out without them; returns the sinks that have work now."""
+    sinks: set[str] = set()
+    for state, wakes in _WAKES.items():
+        if keys and tx.run(_ANY_OPEN[state], entity=entity, system=system):
+            mine = sa.and_(_r.entity == entity, _r.system == system, tx.among(_r.key, keys))
+            sinks |= wakes(tx, _come(tx, state, mine, now), now)
+    return sinks
 
 
-_ANY_WAITING = Query(
-    lambda _: (
-        sa.select(_r.record_id)
-        .where(_r.waiting == 1, _r.entity == sa.bindparam("entity"), _r.system == sa.bindparam("system"))
-        .limit(1)
-    )
-)
+def _any_open(state: sa.ColumnElement[int]) -> Query:
+    mine = (_r.entity == sa.bindparam("entity"), _r.system == sa.bindparam("system"))
+    return Query(lambda _: sa.select(_r.record_id).where(_r.waiting == state, *mine).limit(1))
 
 
-def _any_waiting(tx: Transaction, entity: str, system: str) -> bool:
-    return bool(tx.run(_ANY_WAITING, entity=entity, system=system))
+_STATES: Mapping[t.Open, sa.ColumnElement[int]] = {
+    state: sa.literal_column(str(int(state))) for state in (t.Open.WAITING, t.Open.PROMISED)
+}
+"""Written into the statements, so that their own indexes are used."""
+_ANY_OPEN = {state: _any_open(literal) for state, literal in _STATES.items()}
+_WAKES: Mapping[t.Open, Callable[[Transaction, set[int], float], set[str]]] = {
+    t.Open.WAITING: waking.wake,
+    t.Open.PROMISED: waking.renew,
+}
+
+
+def _come(tx: Transaction, state: t.Open, which: sa.ColumnElement[bool], now: float) -> set[int]:
+    """Close the links that are open in this way; returns their records."""
+    statement = sa.update(t.reference).where(_r.waiting == _STATES[state], which)
+    there = statement.values(waiting=int(t.Open.THERE), since=now).returning(_r.record_id)
+    return {row[0] for row in tx.execute(there)}
 
 
 def resolve_missed(tx: Transaction, now: float) -> set[str]:
     """Wake references whose other side arrived while nobody looked; returns the sinks that have work now."""
-    r, s = t.reference.c, t.source_record.c
-    there = sa.exists().where(s.entity == r.entity, s.system == r.system, s.key == r.key)
-    statement = sa.update(t.reference).where(r.waiting == 1, there).values(waiting=0).returning(r.record_id)
-    return waking.wake(tx, {row[0] for row in tx.execute(statement)}, now)
+    s = t.source_record.c
+    there = sa.exists().where(s.entity == _r.entity, s.system == _r.system, s.key == _r.key)
+    return set().union(*(wakes(tx, _come(tx, state, there, now), now) for state, wakes in _WAKES.items()))
+
+
+def let_go(tx: Transaction, entity: str, now: float) -> set[str]:
+    """From now on records of this entity go out with placeholders; those that wait go, too. Returns the sinks with work."""
+    mine = sa.and_(_r.waiting == _STATES[t.Open.WAITING], _r.link.startswith(f"{entity}.", autoescape=True))
+    promised = sa.update(t.reference).where(mine).values(waiting=int(t.Open.PROMISED)).returning(_r.record_id)
+    return waking.wake(tx, {row[0] for row in tx.execute(promised)}, now)
 
 
 def close(tx: Transaction, record_ids: Sequence[int]) -> None:
-    """These golden ids became part of others, which have links of their own: nothing waits here any more."""
+    """These golden ids became part of others, which have links of their own: nothing waits, and nothing is named, here."""
     if record_ids:
-        r = t.reference.c
-        tx.execute(sa.update(t.reference).where(r.waiting == 1, tx.among(r.record_id, record_ids)).values(waiting=0))
+        tx.run(_UNLINK, ids=record_ids)
 
 
 def still_waiting(tx: Transaction, record_ids: Iterable[int]) -> set[int]:

@@ -10,18 +10,15 @@ from typing import Any, NamedTuple
 import msgspec
 import sqlalchemy as sa
 
-from nave.core import journal
 from nave.core.clock import id_number
 from nave.core.entities import Document, decode
-from nave.core.intake import EntityRules
-from nave.core.merge import Contribution, Lineage, lineage
 from nave.core.store import Transaction
 from nave.core.store import schema as t
 
 
 @dataclass(frozen=True, slots=True)
 class SourceBooks:
-    """received = applied + unchanged + superseded + waiting + dead + discarded + pending, at any time."""
+    """received = applied + unchanged + superseded + waiting + dead + discarded + pending + held, at any time."""
 
     source: str
     received: int = 0
@@ -33,26 +30,29 @@ class SourceBooks:
     dead: int = 0
     discarded: int = 0
     pending: int = 0
+    held: int = 0
+    """Landed, and not applied until its pass is weighed, or a person lets it go."""
     last_landed: float | None = None
 
     @property
     def balanced(self) -> bool:
         """Whether every record that came in is accounted for."""
-        out = self.applied + self.unchanged + self.superseded + self.waiting + self.dead + self.discarded + self.pending
-        return self.received == out
+        out = self.applied + self.unchanged + self.superseded + self.waiting + self.dead + self.discarded
+        return self.received == out + self.pending + self.held
 
 
 def source_books(tx: Transaction, names: Iterable[str]) -> list[SourceBooks]:
     """What became of all records of each source."""
     j = t.journal.c
     sums = [sa.func.sum(column) for column in (j.received, j.applied, j.unchanged, j.superseded)]
-    pending = sa.func.sum(sa.case((j.state == t.Journal.PENDING, j.count), else_=0))
-    rows = tx.rows(sa.select(j.source, *sums, pending, sa.func.max(j.landed_at)).group_by(j.source))
+    states = (t.Journal.PENDING, t.Journal.HELD, t.Journal.DISCARDED)
+    queued = [sa.func.sum(sa.case((j.state == state, j.count), else_=0)) for state in states]
+    rows = tx.rows(sa.select(j.source, *sums, *queued, sa.func.max(j.landed_at)).group_by(j.source))
     booked = {row[0]: row[1:] for row in rows}
     waiting, letters, reread = _waiting_by_source(tx), _letters_by_flow(tx), _reread(tx)
     found = []
     for name in names:
-        received, applied, unchanged, superseded, queued, last = booked.get(name, (0, 0, 0, 0, 0, None))
+        received, applied, unchanged, superseded, pending, held_back, given_up, last = booked.get(name, (*[0] * 7, None))
         held = waiting.get(name, 0)
         found.append(
             SourceBooks(
@@ -63,8 +63,9 @@ def source_books(tx: Transaction, names: Iterable[str]) -> list[SourceBooks]:
                 superseded=int(superseded) + reread.get(name, 0),
                 waiting=held,
                 dead=letters.get((name, t.Letter.OPEN), 0),
-                discarded=letters.get((name, t.Letter.DISCARDED), 0),
-                pending=int(queued),
+                discarded=letters.get((name, t.Letter.DISCARDED), 0) + int(given_up),
+                pending=int(pending),
+                held=int(held_back),
                 last_landed=last,
             )
         )
@@ -227,37 +228,6 @@ def in_most_systems(tx: Transaction, entity: str, count: int) -> list[Golden]:
         .limit(count)
     )
     return goldens(tx, entity, [row[0] for row in rows])
-
-
-class Told(NamedTuple):
-    """Where one contribution came from."""
-
-    contribution: Contribution
-    source: str
-    origin: Mapping[str, Any]
-    place: tuple[int, int | None] | None
-    mapping: str | None
-    landed_at: float | None
-
-
-def why(tx: Transaction, rules: EntityRules, record_id: int) -> tuple[list[Lineage], dict[tuple[str, str], Told]]:
-    """Field by field which contribution won, by which rule, over which; and where each contribution came from."""
-    s, j = t.source_record.c, t.journal.c
-    columns = (s.system, s.key, s.changed_at, s.doc, s.source, s.journal_id, s.place, j.origin, j.mapping, j.landed_at)
-    joined = sa.select(*columns).join_from(t.source_record, t.journal, j.id == s.journal_id, isouter=True)
-    told: dict[tuple[str, str], Told] = {}
-    for row in tx.rows(joined.where(s.record_id == record_id)):
-        contribution = Contribution(row.system, row.key, row.changed_at, decode(row.doc))
-        origin = msgspec.json.decode(row.origin) if row.origin else {}
-        place = _place(tx, row.journal_id, row.place)
-        told[row.system, row.key] = Told(contribution, row.source, origin, place, row.mapping, row.landed_at)
-    return lineage([one.contribution for one in told.values()], rules.survivorship), told
-
-
-def _place(tx: Transaction, journal_id: int, number: int) -> tuple[int, int | None]:
-    """The place with its byte offset, while the batch is kept."""
-    entry = journal.load(tx, journal_id)
-    return next((place for place in entry.places if place[0] == number), (number, None)) if entry else (number, None)
 
 
 class Step(NamedTuple):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
+from nave.core.deliveries import make_due
 from nave.core.store import Transaction
 from nave.core.store import schema as t
 
-_d = t.delivery.c
+_d, _g = t.delivery.c, t.record.c
 
 
 def wake(tx: Transaction, record_ids: Iterable[int], now: float) -> set[str]:
@@ -24,6 +26,27 @@ def wake(tx: Transaction, record_ids: Iterable[int], now: float) -> set[str]:
         _d.state == t.Due.WAITING, _d.waits_for.is_(None), tx.among(_d.record_id, numbers), ~still
     )
     return _readied(tx, statement, now)
+
+
+def renew(tx: Transaction, record_ids: Iterable[int], now: float) -> set[str]:
+    """Records that went out with placeholders get a new version, because what they name is known by now; returns their
+    sinks."""
+    numbers = list(record_ids)
+    if not numbers:
+        return set()
+    mine = sa.and_(tx.among(_g.id, numbers), _g.merged_into.is_(None))
+    columns = ("version", "doc", "changed_at", "cause", "journal_id")
+    old = sa.select(_g.id, *(_g[name] for name in columns)).where(mine)
+    tx.execute(sa.insert(t.record_version).from_select(["record_id", *columns], old))
+    newer = sa.update(t.record).where(mine).values(version=_g.version + 1, changed_at=now, cause="resolved")
+    renewed: list[Any] = list(tx.execute(newer.returning(_g.id, _g.version)))
+    versions = {row[0]: row[1] for row in renewed}
+    told: dict[str, dict[int, int]] = defaultdict(dict)
+    for sink, number in tx.rows(sa.select(_d.sink, _d.record_id).where(tx.among(_d.record_id, versions))):
+        told[sink][number] = versions[number]
+    for sink, due in told.items():
+        make_due(tx, [sink], due, (), now)
+    return set(told)
 
 
 def wake_for(tx: Transaction, record_ids: Sequence[int], now: float) -> set[str]:

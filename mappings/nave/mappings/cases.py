@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from nave.core.entities import EntityType
 from nave.core.errors import NaveError
+from nave.core.snapshots import Deleted
 from nave.mappings.forms import plain
 from nave.mappings.lineage import LIST, Steps
 from nave.mappings.mapping import Inbound, OutboundMapping
@@ -59,12 +60,38 @@ def run_case(
     used = [*mapping.used, *(steps for part in (parts or {}).values() for steps in part.used)]
     record = given_record(mapping, entity, case.given, whole=missing_expected, used=used)
     beside = list(_beside(parts or {}, case, record))
-    if case.expect is None and case.expect_error is None:
+    if case.expect is None and case.expect_error is None and not (case.deleted or case.left_out):
         return CaseResult(case.name, beside)
     result, key = _outcome(mapping, entity, record)
+    if result is None or case.left_out:
+        return CaseResult(case.name, [*_left_out(case.left_out, result), *beside])
     if isinstance(result, NaveError):
         return CaseResult(case.name, [*_unexpected(case.expect_error, result), *beside], result)
+    if case.deleted or result is _DELETED:
+        return CaseResult(case.name, [*_of_deletion(case, result, key), *beside])
     return CaseResult(case.name, [*_differences(case, result, key), *beside])
+
+
+_LEFT_OUT = "left out"
+
+
+def _left_out(expected: bool, result: dict[str, Any] | NaveError | None) -> Iterator[Difference]:
+    if isinstance(result, NaveError):
+        yield Difference(result.field or "*", _LEFT_OUT, f"{_said(result.field, result.code)}: {result.text()}")
+    elif expected != (result is None):
+        yield Difference("when", _LEFT_OUT if expected else None, None if expected else _LEFT_OUT)
+
+
+_DELETED: dict[str, Any] = {}
+"""Stands for the outcome of a record that says that its key is no more."""
+
+
+def _of_deletion(case: TestCase, result: dict[str, Any], key: str | None) -> Iterator[Difference]:
+    deleted = result is _DELETED
+    if deleted != case.deleted:
+        yield Difference("deleted", str(case.deleted).lower(), str(deleted).lower())
+    if case.key is not None and key != case.key:
+        yield Difference("key", case.key, key)
 
 
 def _differences(case: TestCase | ExpectedPart, result: dict[str, Any], key: str | None) -> Iterator[Difference]:
@@ -96,7 +123,9 @@ def _beside(parts: Mapping[str, Part], case: TestCase, record: dict[str, Any]) -
 
 def _of_part(part: Part, raw: dict[str, Any], wanted: ExpectedPart) -> Iterator[Difference]:
     result, key = _outcome(part, part.entity, raw)
-    if isinstance(result, NaveError):
+    if result is None:
+        yield Difference("when", None, _LEFT_OUT)
+    elif isinstance(result, NaveError):
         yield from _unexpected(wanted.expect_error, result)
     else:
         yield from _differences(wanted, result, key)
@@ -126,7 +155,7 @@ def _unseen(
     return [name for name in targets if name not in seen and name not in _NO_FIELDS]
 
 
-_NO_FIELDS = frozenset({"key", "version", "changed_at", "when", "*"})
+_NO_FIELDS = frozenset({"key", "version", "changed_at", "deleted", "when", "*"})
 
 
 def _top(name: str) -> str:
@@ -135,12 +164,14 @@ def _top(name: str) -> str:
 
 def _outcome(
     mapping: Inbound | OutboundMapping, entity: EntityType, record: dict[str, Any]
-) -> tuple[dict[str, Any] | NaveError, str | None]:
+) -> tuple[dict[str, Any] | NaveError | None, str | None]:
     if isinstance(mapping, OutboundMapping):
         return mapping.run([record])[0], None
     mapped = mapping.run([record])[0]
-    if isinstance(mapped, NaveError):
+    if mapped is None or isinstance(mapped, NaveError):
         return mapped, None
+    if isinstance(mapped, Deleted):
+        return _DELETED, mapped.key
     return entity.validate([mapped.values])[0], mapped.key
 
 

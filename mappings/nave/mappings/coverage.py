@@ -14,7 +14,7 @@ from nave.mappings.ways import Way
 Said = tuple[Mapping[str, Any] | None, ExpectedError | None]
 """What a case expects: fields, or an error."""
 
-_NO_FIELDS = frozenset({"key", "version", "changed_at", "when", "*"})
+_NO_FIELDS = frozenset({"key", "version", "changed_at", "deleted", "when", "*"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,7 +157,7 @@ class Expressions:
             return self._default(node, inner, scope, used, soft)
         if row.name == "optional":
             return inner
-        if row.name == "gather":
+        if row.name in _TWO_LISTS:
             return self._gathered(row, node, inner, scope, used)
         code = self._applied(row, inner, self._function(row, node))
         return Code(self._charged(code.tree, scope), code.gives) if row.grows else code
@@ -177,7 +177,7 @@ class Expressions:
         return Code(ast.IfExp(there, again, other.tree), inner.gives if inner.gives == other.gives else "same")
 
     def _gathered(self, row: Filter, node: nodes.Filter, inner: Code, scope: Scope, used: Used) -> Code:
-        """The one filter with a second list, which is an expression of its own."""
+        """A filter with a second list, which is an expression of its own."""
         if not node.args:
             raise ExpressionError("NAVE-M013", node.lineno, name=row.name, usage=row.usage)
         other = self.compile(node.args[0], scope, used).tree
@@ -235,7 +235,7 @@ def may_be(tree: nodes.Node, kinds: tuple[str, ...]) -> bool:
         row = filters().get(tree.name)
         if row is None or row.gives == "same":
             return tree.node is None or may_be(tree.node, kinds)
-        return row.gives in kinds or row.name in ("first", "last")
+        return row.gives in kinds or row.name in ("first", "last", "json")
     if isinstance(tree, nodes.CondExpr):
         return any(may_be(arm, kinds) for arm in (tree.expr1, tree.expr2) if arm)
     if isinstance(tree, nodes.Or | nodes.And):
@@ -252,6 +252,8 @@ def surely(tree: nodes.Node) -> str:
         return row.gives if row and row.gives in ("object", "list") else ""
     return "list" if isinstance(tree, nodes.List) else ""
 
+
+_TWO_LISTS = frozenset({"gather", "follow"})
 
 _GIVES: dict[type, str] = {str: "text", list: "list", type(None): "same"}
 

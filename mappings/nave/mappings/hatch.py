@@ -52,7 +52,7 @@ class Functions:
     def _imported(self, name: str) -> ModuleType:
         file = self._folder.joinpath(*name.split(".")).with_suffix(".py") if self._folder else None
         if self._folder is None or file is None or not file.is_file():
-            return import_module(name)
+            return self._installed(name)
         if not file.resolve().is_relative_to(self._folder.resolve()):
             raise ConfigError("NAVE-M017", reference=name, reason=f"{file.name} -> {file.resolve().name}")
         self.hashes[name] = sha256(file.read_bytes()).hexdigest()
@@ -61,6 +61,13 @@ class Functions:
         assert spec.loader
         module = module_from_spec(spec)
         spec.loader.exec_module(module)
+        return module
+
+    def _installed(self, name: str) -> ModuleType:
+        module = import_module(name)
+        source = getattr(module, "__file__", None)
+        if source is not None:
+            self.hashes[name] = sha256(Path(source).read_bytes()).hexdigest()
         return module
 
 

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from nave.core.entities import EntityType
 from nave.core.errors import ConfigError, NaveError
+from nave.core.snapshots import Deleted
 from nave.mappings import forms
 from nave.mappings.expressions import Expressions
 from nave.mappings.fields import Fields
@@ -21,7 +22,7 @@ from nave.mappings.problems import MappingProblem, MappingProblems, shown
 from nave.mappings.runtime import Mapped
 from nave.mappings.scopes import Scope, Used
 from nave.mappings.shapes import ANY, outbound_shape, shape_of
-from nave.mappings.spec import MappingSpec
+from nave.mappings.spec import DeletedSpec, MappingSpec
 from nave.mappings.stylesheets import Stylesheets
 from nave.mappings.tables import ValueTable
 from nave.mappings.targets import Target
@@ -31,6 +32,7 @@ from nave.mappings.work import (
     BUILTINS,
     RECORD,
     Work,
+    deletion_of,
     drop,
     key_of,
     mapped_record,
@@ -40,6 +42,7 @@ from nave.mappings.work import (
     put,
     values_of,
     version_of_record,
+    wanted,
 )
 
 
@@ -70,13 +73,17 @@ class Inbound(_Compiled):
     """Records of one source to canonical form."""
 
     key_function: Callable[[Sequence[Any]], list[Any]] = field(repr=False)
+    deletes: bool = field(default=False, kw_only=True)
+    """Whether a record may say that it is no more."""
+    deleted_type: str = field(default="", kw_only=True)
+    """How the type of events ends that say so."""
 
     def keys(self, records: Sequence[Mapping[str, Any]]) -> list[str | NaveError]:
         """The key of each record, or the error that `run` would give for it, without mapping the rest."""
         return self.key_function(records)
 
-    def run(self, records: Sequence[Mapping[str, Any]]) -> list[Mapped | NaveError]:
-        """One result per record, in order; a bad record gives its error and never raises."""
+    def run(self, records: Sequence[Mapping[str, Any]]) -> list[Mapped | Deleted | NaveError | None]:
+        """One result per record, in order: None where `when` leaves it out; a bad record gives its error, never raises."""
         return self.function(records)
 
 
@@ -105,11 +112,16 @@ def compile_inbound(
     if spec.to != entity.name:
         work.problem(("to",), ConfigError("NAVE-M025", name=shown(spec.to), entity=entity.name))
     scope = Scope(RECORD, budget=BUDGET)
-    body = [*key_of(work, scope), *version_of_record(work, scope)]
-    body += values_of(work, Target("", shape_of(entity.model), note), scope)
     drop(work)
+    if spec.also and not (spec.key or spec.fields or spec.python or spec.xslt):
+        return Inbound(**work.finished([put(ast.Constant(None))]), key_function=work.loop("keys", [put(ast.Constant(""))]))
+    body = [*wanted(work, spec.when, scope), *key_of(work, scope), *version_of_record(work, scope)]
+    body += deletion_of(work, scope)
+    body += values_of(work, Target("", shape_of(entity.model), note), scope)
     finished = work.finished([*body, mapped_record(work)])
-    return Inbound(**finished, key_function=work.loop("keys", [*key_of(work, scope), put(load("key"))]))
+    ending = spec.deleted.type if isinstance(spec.deleted, DeletedSpec) else ""
+    keys = work.loop("keys", [*key_of(work, scope), put(load("key"))])
+    return Inbound(**finished, key_function=keys, deletes=spec.deleted is not None, deleted_type=ending)
 
 
 def compile_outbound(
@@ -127,6 +139,10 @@ def compile_outbound(
         work.problem(("from",), ConfigError("NAVE-M025", name=shown(spec.origin), entity=entity.name))
     if spec.also:
         work.problem(("also",), ConfigError("NAVE-M045"))
+    if spec.when is not None:
+        work.problem(("when",), ConfigError("NAVE-M047"))
+    if spec.deleted is not None:
+        work.problem(("deleted",), ConfigError("NAVE-E132"))
     scope = Scope(RECORD, shape=outbound_shape(entity.model), known=True, budget=BUDGET)
     body = values_of(work, Target("", ANY, note), scope)
     return OutboundMapping(**work.finished([*body, put(load("values"))]))

@@ -172,7 +172,7 @@ def _order(sign: str, compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any
             raise _unlike(sign, left, right)
         try:
             return bool(compare(left, right))
-        except TypeError:
+        except (TypeError, InvalidOperation):
             raise _unlike(sign, left, right) from None
 
     return ordered

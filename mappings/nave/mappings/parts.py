@@ -7,7 +7,7 @@ dead letters and lineage, and nothing that is wrong with it touches the rest.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,13 @@ from zoneinfo import ZoneInfo
 
 from nave.core.entities import EntityType
 from nave.core.errors import ConfigError, NaveError
-from nave.mappings import forms
+from nave.core.snapshots import Deleted
 from nave.mappings.lineage import LIST, WHOLE, Steps, path_text
+from nave.mappings.madelists import ITEM, NUMBER, PARENT, Made, MadeList, made_list, not_made
 from nave.mappings.mapping import Inbound
 from nave.mappings.problems import ExpressionError, MappingProblem, MappingProblems, YamlPath, near, shown
 from nave.mappings.runtime import Mapped
-from nave.mappings.scopes import Path as SourcePath
-from nave.mappings.scopes import Scope, Used, path_of
+from nave.mappings.scopes import Scope, path_of
 from nave.mappings.shapes import ANY, shape_of
 from nave.mappings.spec import MappingSpec, PartSpec
 from nave.mappings.syntax import parse
@@ -29,9 +29,18 @@ from nave.mappings.tables import ValueTable
 from nave.mappings.targets import Target
 from nave.mappings.trees import assign, item, load
 from nave.mappings.ways import Way, said_ways, values_along, values_at
-from nave.mappings.work import BUDGET, RECORD, Work, key_of, mapped_record, note, put, values_of, version_of_record
-
-_PARENT, _ITEM, _NUMBER = "parent", "item", "number"
+from nave.mappings.work import (
+    BUDGET,
+    RECORD,
+    Work,
+    condition,
+    key_of,
+    mapped_record,
+    note,
+    put,
+    values_of,
+    version_of_record,
+)
 
 
 @dataclass(frozen=True)
@@ -43,19 +52,26 @@ class Part(Inbound):
     entity: EntityType = field(repr=False)
     each: Steps | None
     wanted: Callable[[Sequence[Any]], list[Any]] = field(repr=False)
+    made: MadeList | None = None
+    """How its list is made, where it is not just there."""
 
     def split(self, record: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The records of this part in a raw record of the source: itself, or `{parent, item, number}` for each item.
 
-        Never raises: where `when` fails, the record comes along, and `run` tells why. A list that lies at the top is not
-        repeated in `parent`: n items would carry it n times.
+        Never raises: where `when` fails, the record comes along, and `run` tells why. n items would carry the list itself n
+        times, so `parent` does not repeat it, nor anything unread where an expression makes it. A list that cannot be made
+        is one record, number 0, with the whole record as `parent`.
         """
-        if self.each is None:
+        if self.made is not None:
+            items = self.made.items(record)
+            if items is None:
+                return [{ITEM: {}, NUMBER: 0, PARENT: dict(record)}]
+            found = _numbered(items, {name: value for name, value in record.items() if name in self.made.around})
+        elif self.each is None:
             found = [dict(record)]
         else:
             parent = {name: value for name, value in record.items() if (name,) != self.each}
-            items = enumerate(values_along(record, (*self.each, LIST)), 1)
-            found = [{_ITEM: one, _NUMBER: n, _PARENT: parent} for n, one in items if one is not None]
+            found = _numbered(values_along(record, (*self.each, LIST)), parent)
         return [one for one, wanted in zip(found, self.wanted(found), strict=True) if wanted is not False]
 
     def read(self, raw: Mapping[str, Any], path: str) -> list[Any]:
@@ -64,13 +80,17 @@ class Part(Inbound):
             return values_at(raw, path)
         start = path_text((*self.each, LIST))
         inside = path.startswith(start)
-        return values_at(raw[_ITEM], path.removeprefix(start) or "*") if inside else values_at(raw[_PARENT], path)
+        return values_at(raw[ITEM], path.removeprefix(start) or "*") if inside else values_at(raw[PARENT], path)
 
-    def run_wanted(self, records: Sequence[Mapping[str, Any]]) -> list[Mapped | NaveError | None]:
+    def run_wanted(self, records: Sequence[Mapping[str, Any]]) -> list[Mapped | Deleted | NaveError | None]:
         """As `run`, with None for records that `when` leaves out by now."""
         wanted = self.wanted(records)
         results = iter(self.run([one for one, flag in zip(records, wanted, strict=True) if flag is not False]))
         return [None if flag is False else next(results) for flag in wanted]
+
+
+def _numbered(items: Sequence[Any], parent: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{ITEM: one, NUMBER: n, PARENT: parent} for n, one in enumerate(items, 1) if one is not None]
 
 
 def compile_parts(
@@ -144,57 +164,52 @@ def _place(at: YamlPath, inner: YamlPath, part: PartSpec) -> YamlPath:
 
 def _compiled(work: Work, spec: MappingSpec, name: str, part: PartSpec) -> Part:
     whole = Scope(RECORD, budget=BUDGET)
-    each = _each(work, part, whole)
+    each, made = _each(work, part, whole)
     head: list[ast.stmt] = []
     inner = whole
     if part.each is not None:
-        whole = Scope(_PARENT, budget=BUDGET)
-        inner = Scope(_ITEM, _NUMBER, whole, (*(each or WHOLE), LIST), ANY, budget=BUDGET, named=False)
-        head = [assign(one, item(load(RECORD), ast.Constant(one))) for one in (_PARENT, _ITEM, _NUMBER)]
+        whole = Scope(PARENT, budget=BUDGET)
+        inner = Scope(ITEM, NUMBER, whole, (*(each or WHOLE), LIST), ANY, budget=BUDGET, named=False)
+        head = [assign(one, item(load(RECORD), ast.Constant(one))) for one in (PARENT, ITEM, NUMBER)]
     own = part.version is not None or part.changed_at is not None
     work.beside = [part.each, part.when]
     key = key_of(work, inner)
     body = [*key, *version_of_record(work, inner if own else whole)]
     body += values_of(work, Target("", shape_of(work.entity.model), note), inner)
-    wanted = work.loop("wanted", [*head, *_wanted(work, part, inner)])
-    body = [*_checked(work, part, inner), *body]
+    wanted = work.loop("wanted", [*head, *_flags(work, part, inner, made=made is not None)])
+    body = [*(condition(work, part.when, inner, note) if part.when else ()), *body]
+    ready = made.ready(work.fields.reads, each or ()) if made else None
+    if made:
+        head += not_made(work, part)
+        work.fields.reads |= made.reads
     finished = work.finished([*head, *body, mapped_record(work)])
     keys = work.loop("keys", [*head, *key_of(work, inner), put(load("key"))])
-    return Part(**finished, key_function=keys, part=name, entity=work.entity, each=each, wanted=wanted)
+    return Part(**finished, key_function=keys, part=name, entity=work.entity, each=each, wanted=wanted, made=ready)
 
 
-def _each(work: Work, part: PartSpec, scope: Scope) -> Steps | None:
-    """The steps to the list; a problem where it is no plain path."""
+def _each(work: Work, part: PartSpec, scope: Scope) -> tuple[Steps | None, Made | None]:
+    """The steps to the list, and how it is made where it is not just there; a problem where it cannot be a list."""
     if part.each is None:
-        return None
+        return None, None
     try:
-        path: SourcePath | None = path_of(parse(part.each), scope)
+        tree = parse(part.each)
+        path = path_of(tree, scope)
+        if path is None:
+            return made_list(work, part.each, tree, scope)
     except ExpressionError as error:
         work.problem(("each",), error.error, error.offset)
-        return ()
-    if path is None or not all(isinstance(step, str) for step in path.steps):
+        return (), None
+    if not all(isinstance(step, str) for step in path.steps):
         work.problem(("each",), ConfigError("NAVE-M044", path=shown(part.each)))
-        return ()
-    return tuple(str(step) for step in path.steps)
+        return (), None
+    return tuple(str(step) for step in path.steps), None
 
 
-def _wanted(work: Work, part: PartSpec, scope: Scope) -> list[ast.stmt]:
+def _flags(work: Work, part: PartSpec, scope: Scope, *, made: bool) -> list[ast.stmt]:
     """Puts false for a record that `when` leaves out, and true for others, also where that cannot be told."""
     if part.when is None:
         return [put(ast.Constant(True))]
     yes = put(ast.Constant(True))
+    first = [ast.If(ast.UnaryOp(ast.Not(), load(NUMBER)), [yes, ast.Continue()], [])] if made else []
     answer = put(ast.Call(load("bool"), [load("flag")], []))
-    return [*_condition(work, part.when, scope, lambda _: [yes, ast.Continue()]), answer]
-
-
-def _checked(work: Work, part: PartSpec, scope: Scope) -> Iterator[ast.stmt]:
-    """The error of a `when` that fails is the record's."""
-    if part.when is not None:
-        yield from _condition(work, part.when, scope, note)
-
-
-def _condition(work: Work, when: str, scope: Scope, handler: Callable[[ast.expr], list[ast.stmt]]) -> Iterator[ast.stmt]:
-    used = Used()
-    code = work.fields.expression(forms.Expression(("when",), when), scope, used)
-    flag = assign("flag", ast.Call(load("bool"), [code.tree], []))
-    yield work.fields.guarded([flag], Target("when", ANY, handler), scope, used)
+    return [*first, *condition(work, part.when, scope, lambda _: [yes, ast.Continue()]), answer]

@@ -55,9 +55,16 @@ _brief = Repr()
 
 def shown(value: object) -> str:
     """A value for an error's text: one line of printable text, at most 80 characters."""
-    text = value if isinstance(value, str) else _brief.repr(value) if isinstance(value, _BIG) else str(value)
+    text = value if isinstance(value, str) else _said(value)
     text = "".join(letter if letter.isprintable() or letter == _WIDE_SPACE else "·" for letter in text[: SHOWN + 1])
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+
+
+def _said(value: object) -> str:
+    try:
+        return _brief.repr(value) if isinstance(value, _BIG) else str(value)
+    except ValueError:  # more digits than Python turns into text
+        return f"{type(value).__name__} (...)"
 
 
 def near(name: str, known: Collection[Any], *, more: int = 6) -> str:

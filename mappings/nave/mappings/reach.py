@@ -38,8 +38,9 @@ def asked_by(spec: MappingSpec, system: str, *, outbound: bool) -> list[Asking]:
     read = forms.Forms([], references=not outbound)
     whole: list[Any] = [read.members(("fields",), spec.fields)]
     whole += [read.members(("also", name, "fields"), part.fields) for name, part in spec.also.items()]
-    texts = [spec.key, spec.version, spec.changed_at]
-    texts += [text for part in spec.also.values() for text in (part.key, part.when, part.version, part.changed_at)]
+    texts = [spec.key, spec.version, spec.changed_at, spec.when, spec.deleted if isinstance(spec.deleted, str) else None]
+    for part in spec.also.values():
+        texts += [part.key, part.each, part.when, part.version, part.changed_at]
     listed = [one for text in texts for one in (text if isinstance(text, list) else [text]) if one]
     found = [asked for form in whole for asked in _in_form(form)]
     found += [asked for text in listed for asked in _in_text(text)]

@@ -48,11 +48,15 @@ def _key_part(value: Any) -> str:
         return ""
     if type(value) is int:
         return str(value) if value.bit_length() < LONGEST_KEY else "-" * (LONGEST_KEY + 1)
-    if type(value) is Decimal and value == value.to_integral_value() and abs(value.adjusted()) < LONGEST_KEY:
+    if type(value) is Decimal and _is_whole(value):
         return str(int(value))
     if isinstance(value, date):
         return value.isoformat()
     raise PermanentError("NAVE-M119", by="key", value=shown(value), kind=kind_of(value))
+
+
+def _is_whole(value: Decimal) -> bool:
+    return value.is_finite() and value == value.to_integral_value() and abs(value.adjusted()) < LONGEST_KEY
 
 
 def reference_to(system: str) -> Callable[..., Any]:

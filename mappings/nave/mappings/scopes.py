@@ -86,7 +86,7 @@ def path_of(node: nodes.Node, scope: Scope) -> Path | None:
     return path
 
 
-_SAME_ITEMS = frozenset({"where", "compact", "unique", "gather"})
+_SAME_ITEMS = frozenset({"where", "compact", "unique", "gather", "follow"})
 """Filters after which the items of a list are still the items of that list."""
 
 
@@ -101,7 +101,7 @@ def chosen_by(node: nodes.Node | None) -> list[str]:
     """Fields of the items that such filters look at."""
     found: list[str] = []
     while isinstance(node, nodes.Filter) and node.name in _SAME_ITEMS:
-        place = {"where": 0, "gather": 1}.get(node.name)
+        place = {"where": 0, "gather": 1, "follow": 1}.get(node.name)
         if place is not None and place < len(node.args) and isinstance(node.args[place], nodes.Const):
             found.append(str(constant(node.args[place])))
         node = node.node

@@ -74,7 +74,9 @@ def _without_none(annotation: Any) -> Any:
     return annotation
 
 
-_REFERENCE = Shape("object", dict.fromkeys(("system", "key", "id", "code", "record"), Shape("scalar")) | {"keys": ANY})
+_REFERENCE = Shape(
+    "object", dict.fromkeys(("system", "key", "id", "code", "record", "placeholder"), Shape("scalar")) | {"keys": ANY}
+)
 """A reference as an outbound document carries it."""
 
 

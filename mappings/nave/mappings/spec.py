@@ -59,7 +59,9 @@ class PartSpec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, title="Part of a mapping")
 
     to: str = Field(min_length=1, max_length=200, description="The entity of these records")
-    each: str | None = Field(default=None, description="Path of a list whose every item is a record; `parent` is around it")
+    each: str | None = Field(
+        default=None, description="A list, by a path or an expression: each item is a record, and `parent` is around it"
+    )
     when: str | None = Field(default=None, description="Only where this holds")
     key: str | list[str] = Field(description="Expression of the key; a list is joined by /")
     version: str | None = Field(default=None, description="Its own version; the whole record's, if none is named")
@@ -73,6 +75,14 @@ class PartSpec(BaseModel):
         return _with_fields(super().model_json_schema(*args, **kwargs))
 
 
+class DeletedSpec(BaseModel):
+    """Which events say that their record is no more."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: str = Field(min_length=1, max_length=200, description="How their CloudEvents type ends, such as .deleted")
+
+
 class MappingSpec(BaseModel):
     """One mapping file: a source's records to an entity, or an entity to a sink's records."""
 
@@ -84,6 +94,10 @@ class MappingSpec(BaseModel):
     key: str | list[str] | None = Field(default=None, description="Expression of the record's key; a list is joined by /")
     version: str | None = Field(default=None, description="Expression of the record's own version: a moment, number or text")
     changed_at: str | None = Field(default=None, description="Expression of the moment of change, if not the version")
+    when: str | None = Field(default=None, description="On the way in: only records where this holds; others are left out")
+    deleted: str | DeletedSpec | None = Field(
+        default=None, description="On the way in: an expression that holds where the record is no more, or `type: .deleted`"
+    )
     extends: str | None = Field(default=None, description="Another mapping, or one that ships with Nave, to begin from")
     fields: dict[str, Any] = Field(default_factory=dict)
     also: dict[Annotated[str, Field(pattern=PART_NAME)], PartSpec] = Field(
@@ -117,14 +131,18 @@ class TestCase(BaseModel):
     expect: dict[str, Any] | None = Field(default=None, description="Only these fields are compared; null means absent")
     expect_error: ExpectedError | None = None
     key: str | None = Field(default=None, description="The key that the record must have")
+    deleted: bool = Field(default=False, description="The record must say that its key is no more")
+    left_out: bool = Field(default=False, description="The mapping's `when` must leave the record out")
     also: dict[str, list[ExpectedPart]] = Field(default_factory=dict, description="What the mapping's `also` make of it")
 
     @model_validator(mode="after")
     def _one_expectation(self) -> TestCase:
         if self.expect is not None and self.expect_error is not None:
             raise ValueError("a case has either 'expect' or 'expect_error'")
-        if self.expect is None and self.expect_error is None and not self.also:
-            raise ValueError("a case has either 'expect' or 'expect_error', or 'also'")
+        if self.left_out and (self.expect is not None or self.expect_error or self.deleted):
+            raise ValueError("a record that is left out has neither 'expect' nor 'expect_error' nor 'deleted'")
+        if self.expect is None and self.expect_error is None and not (self.also or self.deleted or self.left_out):
+            raise ValueError("a case has either 'expect' or 'expect_error', or 'also', or 'left_out'")
         return self
 
 

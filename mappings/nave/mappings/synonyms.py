@@ -44,6 +44,11 @@ _OWN = {
         "category": "category class 分类 类别 fenlei",
         "weight": "weight ntgew 重量 净重 zhongliang",
     },
+    "attendance": {
+        "at": "time at punch_time check_time 时间 打卡时间 考勤时间 shijian dakashijian",
+        "employee": "pin employee emp_no user_id 工号 人员编号 员工编号 gonghao",
+        "device": "device sn 设备 设备号 shebei shebeihao",
+    },
     "order": {
         "number": "no number order_no orderno so_no bill_no 订单号 单号 订单编号 dingdanhao danhao",
         "customer": "customer cust_code customer_code 客户 客户编码 kehu kehubianma",

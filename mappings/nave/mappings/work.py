@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from nave.core.entities import EntityType
 from nave.core.errors import ConfigError, NaveError
+from nave.core.snapshots import Deleted
 from nave.mappings import forms
 from nave.mappings.expressions import Code, Expressions
 from nave.mappings.fields import Fields
@@ -207,6 +208,18 @@ def version_of_record(work: Work, scope: Scope) -> list[ast.stmt]:
     return body
 
 
+def deletion_of(work: Work, scope: Scope) -> list[ast.stmt]:
+    """A record that says that it is no more is done with: nothing else of it is read."""
+    if not isinstance(work.spec.deleted, str):
+        return []
+    used = Used()
+    code = work.fields.expression(forms.Expression(("deleted",), work.spec.deleted), scope, used)
+    pair = ast.Tuple([load("key"), load("version"), load("changed")], ast.Load())
+    gone = put(ast.Call(work.names.hold(tuple.__new__, "f"), [work.names.hold(Deleted), pair], []))
+    holds = work.fields.guarded([assign("deleted", code.tree)], Target("deleted", ANY, note), scope, used)
+    return [holds, ast.If(load("deleted"), [gone, ast.Continue()], [])]
+
+
 def values_of(work: Work, target: Target, scope: Scope) -> list[ast.stmt]:
     """Statements that leave the filled fields in `values`."""
     spec = work.spec
@@ -244,6 +257,22 @@ def mapped_record(work: Work) -> ast.stmt:
     """The result of a record that is fine, out of what the statements before have left."""
     parts = ast.Tuple([load(name) for name in ("key", "version", "changed", "values")], ast.Load())
     return put(ast.Call(work.names.hold(tuple.__new__, "f"), [work.names.hold(Mapped), parts], []))
+
+
+def wanted(work: Work, when: str | None, scope: Scope) -> list[ast.stmt]:
+    """Goes on to the next record, with None for this one, where `when` does not hold; its error is the record's."""
+    if when is None:
+        return []
+    leave = [put(ast.Constant(None)), ast.Continue()]
+    return [*condition(work, when, scope, note), ast.If(ast.UnaryOp(ast.Not(), load("flag")), leave, [])]
+
+
+def condition(work: Work, when: str, scope: Scope, handler: Callable[[ast.expr], list[ast.stmt]]) -> list[ast.stmt]:
+    """Leaves in `flag` whether `when` holds."""
+    used = Used()
+    code = work.fields.expression(forms.Expression(("when",), when), scope, used)
+    flag = assign("flag", ast.Call(load("bool"), [code.tree], []))
+    return [work.fields.guarded([flag], Target("when", ANY, handler), scope, used)]
 
 
 def drop(work: Work) -> None:

@@ -15,6 +15,7 @@ from nave.core.errors import RetryableError
 from nave.core.golden import take_in
 from nave.core.intake import Counts, Intake, Overtaken, Taken
 from nave.core.journal import Claim, Entry
+from nave.core.snapshots import GONE, Gone, last_word, outlived, take_gone
 from nave.core.store import Query, Transaction
 from nave.core.store import schema as t
 from nave.workers.flows import Hub, SourceFlow
@@ -74,12 +75,15 @@ def _commit(hub: Hub, flow: SourceFlow, claim: Claim, prepared: Prepared) -> tup
     with claim.commit() as tx:
         if tx is None:
             return Applied(flow.name, 0, Counts(), 0), frozenset(), []
-        taken = _take_in(hub, flow, claim.entries, prepared, tx)
+        beaten = _deletions_first(hub, flow, prepared, tx) if flow.deletes else Taken({}, frozenset())
+        taken = _together(_take_in(hub, flow, claim.entries, prepared, tx), beaten)
+        if prepared.gone:
+            taken = _together(taken, _take_gone(hub, flow, claim.entries, prepared, tx))
         taken = _unchanged_too(taken, prepared.left_out)
         taken, dead_now = _without_known(tx, flow, taken, prepared.dead)
         bury(tx, dead_now, hub.clock, hub.ids)
         _book(tx, flow, claim.entries, taken, dead_now, hub.clock())
-        handed_on = hand_on(tx, flow, claim.entries)
+        handed_on = hand_on(tx, flow, [one for one in claim.entries if one.origin.get("unit") != GONE])
     total = Counts(*(sum(column) for column in zip(Counts(), *taken.counts.values(), strict=True)))
     return Applied(flow.name, records, total, len(dead_now)), taken.sinks, handed_on
 
@@ -107,7 +111,7 @@ def _unchanged_too(taken: Taken, batches: Sequence[int]) -> Taken:
 
 def _take_in(hub: Hub, flow: SourceFlow, entries: Sequence[Entry], prepared: Prepared, tx: Transaction) -> Taken:
     """All at once; should that fail for a reason nobody thought of, one by one, so that only the culprit stays behind."""
-    intake = Intake(flow.rules, flow.system, flow.name, hub.clock(), hub.ids)
+    intake = _intake(hub, flow)
     try:
         return _whole(intake, prepared, tx)
     except (RetryableError, sa.exc.OperationalError):
@@ -116,9 +120,61 @@ def _take_in(hub: Hub, flow: SourceFlow, entries: Sequence[Entry], prepared: Pre
         # What seemed unchanged may not be so any more, by another worker or by what comes first now: all of it is mapped.
         whole = prepare(hub.store, flow, entries, look=False)
         prepared.candidates, prepared.dead, prepared.left_out = whole.candidates, whole.dead, whole.left_out
+        if flow.deletes:
+            prepared.gone = whole.gone
+            _deletions_first(hub, flow, prepared, tx)
         if not isinstance(error, Overtaken):
             _log.warning("batch.split", source=flow.name, reason=str(error))
         return _one_by_one(intake, flow, entries, prepared, tx)
+
+
+def _deletions_first(hub: Hub, flow: SourceFlow, prepared: Prepared, tx: Transaction) -> Taken:
+    """Leave out what a deletion of its key, in this batch or before, has overtaken, and count it as superseded."""
+    tx.serialise(f"entity:{flow.rules.type.name}")  # before the look at what was deleted: it might be being deleted now
+    saying, prepared.gone, lost = last_word(prepared.candidates, prepared.gone)
+    prepared.candidates = outlived(tx, _intake(hub, flow), saying)
+    there = Counter(one.journal_id for one in prepared.candidates)
+    lost += (Counter(one.journal_id for one in saying) - there).elements()
+    return Taken({number: Counts(superseded=count) for number, count in Counter(lost).items()}, frozenset())
+
+
+def _take_gone(hub: Hub, flow: SourceFlow, entries: Sequence[Entry], prepared: Prepared, tx: Transaction) -> Taken:
+    """All deletions at once; should that fail for a reason nobody thought of, one by one."""
+    try:
+        with tx.savepoint():
+            return take_gone(tx, _intake(hub, flow), prepared.gone)
+    except (RetryableError, sa.exc.OperationalError):
+        raise
+    except Exception as error:
+        _log.warning("batch.split", source=flow.name, reason=str(error))
+    taken = Taken({}, frozenset())
+    by_id = {entry.id: entry for entry in entries}
+    for one in prepared.gone:
+        taken = _together(taken, _take_one_gone(hub, flow, by_id[one.journal_id], one, prepared, tx))
+    return taken
+
+
+def _take_one_gone(hub: Hub, flow: SourceFlow, entry: Entry, one: Gone, prepared: Prepared, tx: Transaction) -> Taken:
+    try:
+        with tx.savepoint():
+            return take_gone(tx, _intake(hub, flow), [one])
+    except (RetryableError, sa.exc.OperationalError):
+        raise
+    except Exception as error:
+        prepared.dead.append(dead(flow, entry, one.nth, one.key, error))
+        return Taken({}, frozenset())
+
+
+def _together(one: Taken, other: Taken) -> Taken:
+    """The outcome of two parts of the same batches."""
+    counts = dict(one.counts)
+    for number, more in other.counts.items():
+        counts[number] = Counts(*(a + b for a, b in zip(counts.get(number, Counts()), more, strict=True)))
+    return Taken(counts, one.sinks | other.sinks)
+
+
+def _intake(hub: Hub, flow: SourceFlow) -> Intake:
+    return Intake(flow.rules, flow.system, flow.name, hub.clock(), hub.ids)
 
 
 def _whole(intake: Intake, prepared: Prepared, tx: Transaction) -> Taken:

@@ -9,14 +9,17 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from nave.config import Draft, Filled, HubConfig, Problem, SinkConfig, SourceConfig, parse
+from nave.config import Draft, Filled, HubConfig, Problem, SinkConfig, SourceConfig
+from nave.config import EntityRules as EntityConfig
 from nave.core.clock import Ids, SteadyClock
 from nave.core.depth import Bounds
-from nave.core.entities import Document
+from nave.core.entities import Document, EntityType
 from nave.core.errors import NaveError
 from nave.core.identity import IdentityRules
 from nave.core.intake import EntityRules
 from nave.core.merge import Survivorship
+from nave.core.opinions import Tree, tree_of
+from nave.core.protocols import Extent
 from nave.core.store import open_store
 from nave.mappings import (
     Inbound,
@@ -29,13 +32,12 @@ from nave.mappings import (
     compile_inbound,
     compile_outbound,
     compile_parts,
-    extended,
-    shipped_text,
 )
 from nave.workers.flows import Hub, SinkFlow, SourceFlow
 from nave.workers.hints import Hints
 from nave.workers.keep import Slot, synchronise
 from nave.workers.parts import PartMapping
+from nave.workers.retelling import retold, sink_rule, whole_mapping
 
 Compiled = TypeVar("Compiled", Inbound, OutboundMapping, dict[str, Part])
 
@@ -125,7 +127,7 @@ def _compiled(done: Compilation, name: str, make: Callable[[MappingSpec], Compil
     if document is None:
         return None
     try:
-        whole = _whole(done.config, document.data)
+        whole = whole_mapping(done.config, document.data)
     except NaveError as error:
         done.problems.append(document.explain(error, ("extends",)))
         return None
@@ -141,27 +143,12 @@ def _compiled(done: Compilation, name: str, make: Callable[[MappingSpec], Compil
         return None
 
 
-def _whole(config: HubConfig, data: Any) -> Any:
-    """The contents of a mapping file, with those of the mappings it extends."""
-    if not isinstance(data, dict) or "extends" not in data:
-        return data
-    return extended(data, lambda name: _to_extend(config, name))
-
-
-def _to_extend(config: HubConfig, name: str) -> Mapping[str, Any] | None:
-    """A mapping of the hub, or one that ships with Nave."""
-    document = config.mappings.get(name)
-    if document is None and (text := shipped_text(name)) is not None:
-        document, _problems = parse(name, text)
-    return document.data if document is not None and isinstance(document.data, dict) else None
-
-
 def spec_of(config: HubConfig, name: str) -> MappingSpec | None:
     """A mapping as it was written, with what it extends; None where it cannot be read."""
     document = config.mappings.get(name)
     if document is None:
         return None
-    return Draft(Filled(document, document.data)).check(MappingSpec, _whole(config, document.data))
+    return Draft(Filled(document, document.data)).check(MappingSpec, whole_mapping(config, document.data))
 
 
 def _placed(error: NaveError, explain: Callable[[NaveError, tuple[str | int, ...], int | None], Problem]) -> list[Problem]:
@@ -173,7 +160,7 @@ def _placed(error: NaveError, explain: Callable[[NaveError, tuple[str | int, ...
 def build_hub(config: HubConfig, compiled: Compilation, *, deaf: bool = False) -> Hub:
     """Open the store and bind every flow; nothing outside is touched yet."""
     sinks = {name: sink for name, sink in config.sinks.items() if name in compiled.outbound}
-    rules = {name: _rules(config, name, sinks) for name in config.entities}
+    rules = {name: _rules(config, name, sinks, compiled) for name in config.entities}
     store, clock = open_store(config.store, config.folder), SteadyClock()
     synchronise(clock, store)
     return Hub(
@@ -197,27 +184,57 @@ def _bounds(config: HubConfig) -> Bounds:
     return Bounds(config.limits.journal, config.limits.journal_size, own)
 
 
-def _rules(config: HubConfig, name: str, sinks: Mapping[str, SinkConfig]) -> EntityRules:
+def _rules(config: HubConfig, name: str, sinks: Mapping[str, SinkConfig], compiled: Compilation) -> EntityRules:
     entity = config.entities[name]
+    mine = {sink.name: compiled.outbound[sink.name] for sink in sinks.values() if sink.entity == name}
     return EntityRules(
         type=entity.entity,
-        identity=IdentityRules(entity.identity),
-        survivorship=Survivorship(entity.default, entity.fields),
-        sinks=tuple(sink.name for sink in sinks.values() if sink.entity == name),
+        identity=IdentityRules(entity.identity, entity.scored, entity.guards, entity.crowd, entity.block_limit),
+        survivorship=_survivorship(entity),
+        sinks=tuple(mine),
         every_version=entity.deliver == "every_version",
+        writes=_writes(config, entity.entity, mine, compiled),
+        placeholders=entity.placeholders,
+        escalate=entity.escalate.total_seconds() if entity.escalate else None,
     )
+
+
+def _survivorship(entity: EntityConfig) -> Survivorship:
+    required = frozenset(name for name, info in entity.entity.model.model_fields.items() if info.is_required())
+    return Survivorship(entity.default, entity.fields, entity.groups, entity.blank_wins, required)
+
+
+def _writes(
+    config: HubConfig, entity: EntityType, mappings: Mapping[str, OutboundMapping], compiled: Compilation
+) -> dict[str, Tree]:
+    """By sink, what its mapping brings to a system that the hub hears of the same records from."""
+    heard = {source.system for source in config.sources.values() if source.entity == entity.name}
+    for source, parts in compiled.parts.items():
+        heard |= {config.sources[source].system for part in parts.values() if part.entity.name == entity.name}
+    told = {sink: one for sink, one in mappings.items() if sink.partition(".")[0] in heard}
+    return {sink: tree_of(sorted(one.used), entity.refs, entity.model.model_fields) for sink, one in told.items()}
 
 
 def _sources(config: HubConfig, rules: Mapping[str, EntityRules], compiled: Compilation) -> dict[str, SourceFlow]:
     """All ways in, each with its parts behind it."""
     found: dict[str, SourceFlow] = {}
+    deleting = {
+        (one.system, one.entity) for name, one in config.sources.items() if one.snapshot or compiled.inbound[name].deletes
+    }
     for name, source in config.sources.items():
         parts = {f"{name}.{part}": one for part, one in compiled.parts[name].items()}
         whole = _source(config, source, rules, compiled.inbound[name])
-        found[name] = replace(whole, parts={part: one.split for part, one in parts.items()})
+        splits = {part: one.split for part, one in parts.items()}
+        found[name] = replace(whole, parts=splits, deletes=_told(whole) in deleting)
         for part, one in parts.items():
-            found[part] = SourceFlow(part, source.system, rules[one.entity.name], PartMapping(one))
+            own = SourceFlow(part, source.system, rules[one.entity.name], PartMapping(one))
+            found[part] = replace(own, deletes=_told(own) in deleting)
     return found
+
+
+def _told(flow: SourceFlow) -> tuple[str, str]:
+    """Which system tells of which entity."""
+    return flow.system, flow.rules.type.name
 
 
 def _source(config: HubConfig, source: SourceConfig, rules: Mapping[str, EntityRules], mapping: Inbound) -> SourceFlow:
@@ -234,6 +251,10 @@ def _source(config: HubConfig, source: SourceConfig, rules: Mapping[str, EntityR
         time_zone=config.systems[source.system].time_zone.key,
         watch=spec.watch(*arguments) if spec.watch else None,
         pending=partial(spec.pending, *arguments) if spec.pending else None,
+        snapshot=source.snapshot,
+        reads_all=spec.source is not None and spec.extent(source.options) is Extent.ALL,
+        brakes=config.entities[source.entity].brakes,
+        deleted_type=mapping.deleted_type,
     )
 
 
@@ -261,4 +282,6 @@ def _sink(config: HubConfig, sink: SinkConfig, rules: Mapping[str, EntityRules],
         per_second=sink.limits.rate.per_second if sink.limits.rate else None,
         attempts=config.limits.attempts,
         idempotent=getattr(sink.options, "idempotent", True),
+        rule=sink_rule(config, sink, compiled.outbound[sink.name]),
+        retell=partial(retold, config, sink),
     )

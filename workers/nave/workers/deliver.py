@@ -17,6 +17,7 @@ from nave.core.entities import encode
 from nave.core.errors import NaveError, RetryableError, UnknownOutcome, Verdict, WaitingError, verdict
 from nave.core.outbound import Outlook, Ready, look_out
 from nave.core.protocols import Outbound, Outcome, Receipt, Sink
+from nave.core.store import Transaction
 from nave.core.store.schema import Due
 from nave.workers.flows import Hub, Left, SinkFlow
 
@@ -54,29 +55,51 @@ def backoff(attempts: int) -> float:
     return max(0.05, _backoff(state))
 
 
-def deliver_step(hub: Hub, flow: SinkFlow, sink: Sink, *, away: int = 0) -> Delivered | None:
+def deliver_step(hub: Hub, flow: SinkFlow, sink: Sink, *, away: int = 0, go_on: bool = False) -> Delivered | None:
     """Bring one batch of due records to one target; None when nothing is due.
 
-    `away` says how often in a row the target was found to be away: it is asked with a single record then.
+    `away` says how often in a row the target was found to be away: it is asked with a single record then. With `go_on`,
+    what came of the batch is written down in the transaction in which the next step claims: to be called again at once,
+    or followed by `finish`.
     """
-    finish(hub, flow)
+    if (left := hub.left.get(flow.name)) and left.results is None:
+        finish(hub, flow)  # first and by itself: the store may still be away
     lease = hub.stamp + id_text(hub.ids.take()[0])
-    # Should the store break the step off, and be it while it says that it has committed, nothing may stay claimed for long.
-    hub.left[flow.name] = Left(lease)
-    # A lease that is forgotten at a power loss only makes the delivery due again; a blind target must never get it twice.
-    with hub.store.write(durable=not flow.idempotent) as tx:
-        limit = 1 if away else flow.batch
-        seconds = LEASE_SECONDS if flow.idempotent else deliveries.BLIND_SECONDS
-        claimed = deliveries.claim(tx, flow.name, lease, hub.clock(), seconds, limit)
+    claimed, outlook, looked_at = _claim(hub, flow, lease, 1 if away else flow.batch)
     if not claimed:
-        del hub.left[flow.name]
         return None
-    looked_at = hub.clock()
-    results, pause = _work(hub, flow, sink, claimed, away)
+    results, pause = _work(hub, flow, sink, claimed, outlook, away)
     hub.left[flow.name] = Left(lease, True, results, looked_at)
-    finish(hub, flow)
+    if not go_on:
+        finish(hub, flow)
     done = sum(result.mark.state in (Due.DELIVERED, Due.SKIPPED) for result in results)
     return Delivered(len(claimed), done, len(claimed) - done, pause)
+
+
+def _claim(hub: Hub, flow: SinkFlow, lease: str, limit: int) -> tuple[list[Claimed], Outlook, float]:
+    """What is to be delivered now, and when that was looked at; what the last step left is written down with it."""
+    before = hub.left.get(flow.name)
+    # Should the store break the step off, and be it while it says that it has committed, nothing may stay claimed for long.
+    hub.left[flow.name] = Left(lease, before=before)
+    seconds = LEASE_SECONDS if flow.idempotent else deliveries.BLIND_SECONDS
+    # A lease that is forgotten at a power loss only makes the delivery due again; a blind target must never get it twice.
+    with hub.store.write(durable=not flow.idempotent) as tx:
+        _settle(tx, hub, flow, before)
+        looked_at = hub.clock()
+        claimed = deliveries.claim(tx, flow.name, lease, looked_at, seconds, limit)
+        outlook = _look_out(tx, flow, claimed)
+    if claimed:
+        hub.left[flow.name] = Left(lease)
+    else:
+        hub.left.pop(flow.name, None)
+    return claimed, outlook, looked_at
+
+
+def _look_out(tx: Transaction, flow: SinkFlow, claimed: Sequence[Claimed]) -> Outlook:
+    rules = flow.rules
+    if not claimed:
+        return Outlook((), frozenset(), {})
+    return look_out(tx, rules.type, claimed, every_version=rules.every_version, placeholders=rules.placeholders)
 
 
 def finish(hub: Hub, flow: SinkFlow) -> None:
@@ -84,19 +107,25 @@ def finish(hub: Hub, flow: SinkFlow) -> None:
     left = hub.left.get(flow.name)
     if left is None:
         return
-    if left.results is None and left.asked and not flow.idempotent:
-        pass  # nobody knows what became of it: the lease ends by itself, and then the target or a person is asked
-    elif left.results is None:
-        with hub.store.write(durable=False) as tx:
-            deliveries.give_back(tx, flow.name, left.lease, hub.clock(), asked=left.asked)
-    else:
-        _record(hub, flow, left.lease, left.results, left.looked_at)
-    del hub.left[flow.name]
+    with hub.store.write(durable=False) as tx:
+        _settle(tx, hub, flow, left)
+    hub.left.pop(flow.name, None)
 
 
-def _work(hub: Hub, flow: SinkFlow, sink: Sink, claimed: Sequence[Claimed], away: int) -> tuple[list[Result], float]:
-    with hub.store.read() as tx:
-        outlook = look_out(tx, flow.rules.type, claimed, every_version=flow.rules.every_version)
+def _settle(tx: Transaction, hub: Hub, flow: SinkFlow, left: Left | None) -> None:
+    if left is None:
+        return
+    _settle(tx, hub, flow, left.before)
+    if left.results is not None:
+        _record(tx, hub, flow, left.lease, left.results, left.looked_at)
+    elif flow.idempotent or not left.asked:
+        deliveries.give_back(tx, flow.name, left.lease, hub.clock(), asked=left.asked)
+    # Else nobody knows what became of it: the lease ends by itself, and then the target or a person is asked.
+
+
+def _work(
+    hub: Hub, flow: SinkFlow, sink: Sink, claimed: Sequence[Claimed], outlook: Outlook, away: int
+) -> tuple[list[Result], float]:
     by_id = {one.record_id: one for one in claimed}
     results = _held_back(flow, by_id, outlook)
     outbound: list[Outbound] = []
@@ -338,15 +367,14 @@ def _letter(flow: SinkFlow, claimed: Claimed, version: int, raw: str, error: Bas
     return Dead("deliver", flow.name, entity, id_text(number), {"version": version}, raw, error, record_id=number)
 
 
-def _record(hub: Hub, flow: SinkFlow, lease: str, results: Sequence[Result], looked_at: float) -> None:
+def _record(tx: Transaction, hub: Hub, flow: SinkFlow, lease: str, results: Sequence[Result], looked_at: float) -> None:
+    """Should a power loss take this back, the lease is still there: it expires, and the delivery is made or asked again."""
     now = hub.clock()
     dead = {result.mark.record_id: result.dead for result in results if result.dead}
     waiting = [result.mark.record_id for result in results if result.mark.state is Due.WAITING]
-    # Should a power loss take this back, the lease is still there: it expires, and the delivery is made or asked again.
-    with hub.store.write(durable=False) as tx:
-        ours = deliveries.held(tx, flow.name, lease, dead) if dead else set()
-        deliveries.mark(tx, flow.name, lease, [result.mark for result in results], now)
-        bury(tx, [letter for number, letter in dead.items() if number in ours], hub.clock, hub.ids)
-        if waiting:
-            # What they wait for may have come since the batch was looked at, when there was nobody to wake yet.
-            waking.wake_overtaken(tx, waiting, looked_at, now)
+    ours = deliveries.held(tx, flow.name, lease, dead) if dead else set()
+    deliveries.mark(tx, flow.name, lease, [result.mark for result in results], now)
+    bury(tx, [letter for number, letter in dead.items() if number in ours], hub.clock, hub.ids)
+    if waiting:
+        # What they wait for may have come since the batch was looked at, when there was nobody to wake yet.
+        waking.wake_overtaken(tx, waiting, looked_at, now)

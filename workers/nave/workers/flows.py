@@ -10,14 +10,16 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from nave.core.clock import Clock, Ids
 from nave.core.depth import Bounds, Depth
 from nave.core.entities import Document
 from nave.core.errors import NaveError
+from nave.core.holds import Brakes
 from nave.core.intake import EntityRules
 from nave.core.protocols import Probe, Raw, Sink, Source
+from nave.core.snapshots import Deleted
 from nave.core.store import Store
 from nave.workers.hints import Hints
 
@@ -44,7 +46,7 @@ class InboundMapping(Protocol):
     @property
     def hash(self) -> str: ...
 
-    def run(self, records: Sequence[Raw]) -> Sequence[MappedRecord | NaveError | None]:
+    def run(self, records: Sequence[Raw]) -> Sequence[MappedRecord | Deleted | NaveError | None]:
         """One result per record; None for one that it leaves out."""
 
 
@@ -88,11 +90,27 @@ class SourceFlow:
     """Whether something is there that is not yet ready to be read."""
     parts: Mapping[str, Split] = field(default_factory=dict)
     """By the name of their own flow: what its records hold besides themselves."""
+    snapshot: bool = False
+    """Whether each of its inputs says all there is, so that a key it does not name is gone."""
+    reads_all: bool = False
+    """Whether each pass reads everything, also without being a snapshot."""
+    brakes: Brakes = field(default_factory=Brakes)
+    deletes: bool = False
+    """Whether this system may say, here or by another source, that a record of this entity is no more."""
+    deleted_type: str = ""
+    """How the type of events ends that say so; empty where none does."""
 
     @cached_property
     def seed(self) -> bytes:
         """Changes with anything that decides what a raw record becomes."""
         return blake2b(f"{self.mapping.hash}/{self.rules.type.hash}".encode(), digest_size=16).digest()
+
+
+class Retold(NamedTuple):
+    """A way in which a target is, or was, told of golden records."""
+
+    mapping: OutboundMapping
+    when: Callable[[Document], bool] | None
 
 
 @dataclass(frozen=True)
@@ -110,6 +128,10 @@ class SinkFlow:
     per_second: float | None = None
     attempts: int = 12
     """Tries of one record that its target answers with "later", before it is a dead letter."""
+    rule: str = ""
+    """JSON: what decides how its target is told, by which an earlier way of telling it can be made again."""
+    retell: Callable[[str], Retold | None] = lambda _text: None
+    """The mapping and condition behind such a text; None where they cannot be made as they were."""
     idempotent: bool = True
     """Whether writing the same version twice has one effect; if not, a lost answer is never followed by a repeat."""
 
@@ -123,6 +145,8 @@ class Left:
     """Whether the target may have heard of it."""
     results: Sequence[Any] | None = None
     looked_at: float = 0.0
+    before: Left | None = None
+    """What the step before it left, to be written down in the transaction in which this one claims."""
 
 
 @dataclass

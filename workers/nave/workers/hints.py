@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable
 from functools import partial
 
 from nave.workers.line import Line
 
 DEAF = "memory://deaf"
+SHORT = 0.05
+"""Seconds of work for the sake of which no other process is called, because the way there would take as long."""
 
 
 class Bell:
@@ -24,6 +27,8 @@ class Bell:
         self._rung = threading.Event()
         self._heard = heard
         self._idle = False
+        self._left = float("-inf")
+        self._took = float("inf")
 
     def ring(self) -> None:
         """There may be work."""
@@ -39,10 +44,17 @@ class Bell:
         """Whether somebody waits for it now, and has not been called yet."""
         return self._idle and not self._rung.is_set()
 
+    @property
+    def near(self) -> bool:
+        """Whether somebody waits for it now, or will so soon that nobody else would be sooner: as far as can be told."""
+        return self._idle or (self._took < SHORT and time.monotonic() - self._left < SHORT)
+
     def wait(self, seconds: float) -> bool:
         """Until it rings or `seconds` are over; whether it rang."""
+        self._took = time.monotonic() - self._left
         self._idle = True
         rang = self._rung.wait(seconds)
+        self._left = time.monotonic()
         self._idle = False
         self._rung.clear()
         if self._heard:
@@ -95,7 +107,7 @@ class Hints:
 
     def _taken_here(self, topic: str) -> bool:
         bell = self._bells.get(topic)
-        if bell is None or not bell.idle:
+        if bell is None or not bell.near:
             return False
         bell.ring()
         return True

@@ -16,6 +16,7 @@ from nave.core.depth import Depth
 from nave.core.errors import NaveError, PermanentError, RetryableError, StoreAway
 from nave.core.journal import Entry, Landed, Landing, land, prepare_landing
 from nave.core.protocols import Batch, Raw
+from nave.core.store import Transaction
 from nave.workers.apply import apply_landed
 from nave.workers.flows import Hub, SourceFlow
 
@@ -30,8 +31,11 @@ def land_batch(hub: Hub, flow: SourceFlow, batch: Batch) -> Landed:
     return landed
 
 
-_AT_ONCE = 200
-"""Records that are applied in the commit that lands them; more of them would keep other senders waiting."""
+_AT_ONCE = {True: 200, False: 5}
+"""Records that are applied in the commit that lands them, where the store is embedded and where it is not: more of them
+would keep other senders waiting, and workers of other processes can take them up meanwhile."""
+_ROWS_SECONDS = 0.2
+"""How long a row that a worker has locked may keep senders waiting; a worker that was frozen has it for a minute."""
 _PATIENCE = 30.0
 """Seconds: a store that is gone says so at once, but one that is frozen says nothing."""
 
@@ -69,7 +73,8 @@ class GroupCommit:
         loop = asyncio.get_running_loop()
         request = _Request(source, records, origin, loop, loop.create_future())
         self._waiting.append(request)
-        self._arrived.set()
+        if not self._arrived.is_set():  # far cheaper than setting it again, which every request of a busy moment would do
+            self._arrived.set()
         try:
             async with asyncio.timeout(self._patience):
                 return await request.done
@@ -145,16 +150,43 @@ class GroupCommit:
 
     def _write(self, landings: Mapping[str, Landing]) -> tuple[dict[str, Landed], set[str]]:
         """All of the group in one commit; what it gives work to. Small groups are applied in the same commit."""
+        if sum(len(one.batch.records) for one in landings.values()) <= _AT_ONCE[self._hub.store.embedded]:
+            with suppress(_InOtherHands):
+                return self._write_and_apply(landings)
+        with self._hub.store.write() as tx:
+            return {source: land(tx, one, self._hub.clock, self._hub.ids) for source, one in landings.items()}, {"apply"}
+
+    def _write_and_apply(self, landings: Mapping[str, Landing]) -> tuple[dict[str, Landed], set[str]]:
         hub = self._hub
-        small = hub.store.embedded and sum(len(one.batch.records) for one in landings.values()) <= _AT_ONCE
         landed: dict[str, Landed] = {}
         topics: set[str] = set()
         with hub.store.write() as tx:
+            if not tx.try_serialise(sorted(f"entity:{name}" for name in _entities(hub, landings)), _ROWS_SECONDS):
+                raise _InOtherHands
             for source, landing in landings.items():
                 landed[source] = land(tx, landing, hub.clock, hub.ids)
-                sinks = apply_landed(hub, hub.sources[source], _entry(landing, landed[source]), tx) if small else None
-                topics |= {"apply"} if sinks is None else sinks
+                topics |= _applied(hub, source, landing, landed[source], tx)
         return landed, topics
+
+
+class _InOtherHands(Exception):
+    """Somebody else is at work on these records: nobody waits here for that, and workers take them up later."""
+
+
+def _applied(hub: Hub, source: str, landing: Landing, landed: Landed, tx: Transaction) -> set[str]:
+    try:
+        sinks = apply_landed(hub, hub.sources[source], _entry(landing, landed), tx)
+    except RetryableError as error:
+        if hub.store.embedded:  # there nobody else is at work on them
+            raise
+        raise _InOtherHands from error
+    return {"apply"} if sinks is None else set(sinks)
+
+
+def _entities(hub: Hub, sources: Iterable[str]) -> set[str]:
+    """What the records of these sources are about, and those of their parts."""
+    flows = [hub.sources[name] for name in sources]
+    return {flow.rules.type.name for flow in flows}.union(*(_entities(hub, flow.parts) for flow in flows))
 
 
 def _entry(landing: Landing, landed: Landed) -> Entry:

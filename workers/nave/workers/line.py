@@ -37,8 +37,8 @@ class Ear(Protocol):
         """There may be work."""
 
     @property
-    def idle(self) -> bool:
-        """Whether somebody waits for it now."""
+    def near(self) -> bool:
+        """Whether somebody waits for it now, or soon will."""
 
 
 class Line:
@@ -179,7 +179,7 @@ class Line:
         One that was passed on already is kept by whoever has passed one on: it does not go round for ever.
         """
         bell = self._bells[topic]
-        if not bell.idle and not (passed_on and topic in self._offered):
+        if not bell.near and not (passed_on and topic in self._offered):
             self._offered.add(topic)
             return False
         self._held.add(topic)  # before it rings: it may be heard at once

@@ -13,18 +13,19 @@ from functools import partial
 
 import structlog
 
-from nave.core import deliveries, journal
+from nave.core import deliveries, holds, journal
 from nave.core.clock import steady
 from nave.core.errors import NaveError, RetryableError, StoreAway
 from nave.core.leases import LeaseLost
 from nave.core.protocols import Probe, Sink
 from nave.workers.apply import apply_step
+from nave.workers.changes import settle_rules
 from nave.workers.deliver import LONGEST_PAUSE, Delivered, backoff, deliver_step, finish
 from nave.workers.flows import Hub, SinkFlow, SourceFlow
 from nave.workers.keep import BEAT, SECONDS, Keeper, Lease
 from nave.workers.land import GroupCommit
 from nave.workers.probe import probe_step
-from nave.workers.read import Progress, last_began, lease_name, read_pass, seconds_to_next, timed
+from nave.workers.read import Pass, Progress, last_began, lease_name, read_pass, seconds_to_next, timed
 from nave.workers.release import release_step
 from nave.workers.sweep import free_all_leases, free_own, free_step, introduce_sinks, sweep_step, trim_step, woken_step
 
@@ -72,6 +73,8 @@ class Run:
     _crashed: list[BaseException] = field(default_factory=list)
     _away: dict[str, int] = field(default_factory=dict)
     """How often in a row a sink could not be reached."""
+    _freed: dict[str, float] = field(default_factory=dict)
+    """By the steady clock, when it was last looked what a sink's thread seems to be at work on while it is not."""
 
     def start(self, *, alone: bool, parts: frozenset[str] = PARTS) -> None:
         """Start the loops of these parts; `alone` says that no other process of this machine works on the hub's folder."""
@@ -79,6 +82,7 @@ class Run:
         if alone and self.hub.store.embedded:
             self.hub.store.tend()
             free_all_leases(self.hub)
+        settle_rules(self.hub)
         introduce_sinks(self.hub)
         release_step(self.hub)
         self.keeper = Keeper(self.hub.store, self.hub.clock, self.hub.ids)
@@ -132,7 +136,7 @@ class Run:
         asked = [name for name in near if self.hub.sinks[name].probe]
         with self.hub.store.read() as tx:
             left = deliveries.work_left(tx, near, PATIENCE, asked=asked, now=self.hub.clock())
-            return left == 0 and journal.pending(tx, self.hub.sources) == 0
+            return left == 0 and journal.pending(tx, self.hub.sources) == 0 and not holds.unweighed(tx, self.hub.sources)
 
     def close(self, seconds: float = 5.0) -> None:
         """Ask every loop to end after its step, and wait for them, `seconds` in all."""
@@ -188,8 +192,8 @@ class Run:
                 self._read_once(flow, reader, lease)
             return 0.0 if reader.began is None else self.poll
         wait = 0.0 if rung else self._due_in(flow, reader)
-        if not wait:
-            self._read_once(flow, reader, lease)
+        if not wait and self._read_once(flow, reader, lease).held:
+            return _LOOK  # what it brought before waits for a person
         return wait
 
     def _due_in(self, flow: SourceFlow, reader: Reader) -> float:
@@ -199,13 +203,20 @@ class Run:
             return 0.0 if last is None else seconds_to_next(flow, last, self.hub.clock())
         return 0.0 if reader.began is None else max(0.0, reader.began + _LOOK - steady())
 
-    def _read_once(self, flow: SourceFlow, reader: Reader, lease: Lease) -> None:
+    def _read_once(self, flow: SourceFlow, reader: Reader, lease: Lease) -> Pass:
         began = steady()
-        done = read_pass(self.hub, flow, self.stop, self.progress, lease=lease)
+        going = None if self.until_idle or timed(flow) else partial(self._goes_on, reader)
+        done = read_pass(self.hub, flow, self.stop, self.progress, lease=lease, going=going)
         reader.passes += 1
         reader.failures, reader.error = 0, None
         reader.quiet = flow.watch is None or (done.batches == 0 and not _about_to_come(flow))
         reader.began = None if flow.watch is not None and done.batches else began
+        return done
+
+    def _goes_on(self, reader: Reader) -> bool:
+        """Whether a source that waits for more should; that it asks says that all is well with it."""
+        reader.failures, reader.error = 0, None
+        return not self.stop.is_set()
 
     def _failed(self, flow: SourceFlow, reader: Reader, error: NaveError) -> float:
         reader.failures += 1
@@ -254,9 +265,9 @@ class Run:
             free_own(self.hub, flow)
             return not self.stop.wait(min(self.poll, BEAT))  # a rate is kept by one process
         away = self._away.get(flow.name, 0)
-        done = deliver_step(self.hub, flow, self.keeper.guarded(sink), away=away)
+        done = deliver_step(self.hub, flow, self.keeper.guarded(sink), away=away, go_on=True)
         if done is None:
-            if not free_own(self.hub, flow) and not (probe and probe_step(self.hub, flow, probe)):
+            if not self._free_own(flow) and not (probe and probe_step(self.hub, flow, probe)):
                 self.hub.hints.bell(flow.name).wait(self.poll)
             return not self.stop.is_set()
         # A target that could not be reached is probed with one record at a time, not hammered.
@@ -265,11 +276,16 @@ class Run:
         else:
             self._away.pop(flow.name, None)
         pause = max(done.pause, _pace(flow, done))
-        if not pause and not away and done.claimed < flow.batch:
-            # All that was ready has been taken; what came since has rung the bell.
-            self.hub.hints.bell(flow.name).wait(self.poll)
-            return not self.stop.is_set()
+        if pause or self.stop.is_set():
+            finish(self.hub, flow)
         return not self.stop.wait(pause)
+
+    def _free_own(self, flow: SinkFlow) -> bool:
+        """Once a second at most: what comes event by event would pay for it each time."""
+        if steady() - self._freed.get(flow.name, float("-inf")) < _LOOK:
+            return False
+        self._freed[flow.name] = steady()
+        return free_own(self.hub, flow)
 
     def _sweep(self) -> None:
         """Free every second what dead workers held, and look through the rest from time to time; one process at a time."""
@@ -321,8 +337,9 @@ def settle_interpreter() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
-    # An event passes through four threads: none of them may keep the others waiting for five milliseconds.
-    sys.setswitchinterval(0.001)
+    # An event passes through several threads, and waits for the interpreter after each answer of the store: where another
+    # sink drains a backlog, that adds up.
+    sys.setswitchinterval(0.0002)
 
 
 def _pause_after(error: NaveError, failures: int) -> float:

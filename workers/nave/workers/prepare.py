@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
@@ -16,11 +17,14 @@ from nave.core.errors import NaveError, RetryableError
 from nave.core.intake import Candidate, digest
 from nave.core.journal import Entry, raw_text
 from nave.core.protocols import Raw
+from nave.core.snapshots import GONE, Deleted, Gone
 from nave.core.store import Store
 from nave.core.store import schema as t
 from nave.workers.flows import Keyed, MappedRecord, SourceFlow
 
 _log = structlog.get_logger()
+_VERSION = re.compile(r"\.v[0-9]+$")
+"""What a type of events may end with, whatever it says before."""
 _WORTH_A_LOOK = 50
 """Records of a batch from which on one query is cheaper than mapping what may be unchanged."""
 
@@ -33,22 +37,32 @@ class Prepared:
     dead: list[Dead]
     left_out: list[int]
     """For each record that its mapping leaves out, the number of its batch."""
+    gone: list[Gone] = field(default_factory=list)
+    """Keys that the system has no more."""
 
     def add(self, more: Prepared) -> None:
         """Take over what else was prepared."""
         self.candidates += more.candidates
         self.dead += more.dead
         self.left_out += more.left_out
+        self.gone += more.gone
 
 
 def prepare(store: Store, flow: SourceFlow, entries: Sequence[Entry], *, look: bool = True) -> Prepared:
     """Candidates and dead letters of all records; `look` first compares raw forms with those that are known."""
     prepared = Prepared([], [], [])
     for entry in entries:
+        if entry.origin.get("unit") == GONE:
+            prepared.gone += [_not_named(entry, nth) for nth in range(len(entry.records))]
+            continue
         same = _looked_up(store, flow, entry) if look else {}
         prepared.candidates += same.values()
         prepared.add(_mapped(flow, entry, [place for place in range(len(entry.records)) if place not in same]))
     return prepared
+
+
+def _not_named(entry: Entry, nth: int) -> Gone:
+    return Gone(str(entry.records[nth]["key"]), None, entry.arrival, entry.places[nth][0], entry.id, nth, told=False)
 
 
 def raw_hash(flow: SourceFlow, raw: Any) -> bytes:
@@ -117,11 +131,16 @@ def _map_singly(flow: SourceFlow, entry: Entry, places: Sequence[int]) -> Prepar
 
 
 def _map(flow: SourceFlow, entry: Entry, places: Sequence[int]) -> Prepared:
+    events = [place for place in places if _says_deleted(flow, entry, place)]
+    if events:
+        places = [place for place in places if place not in events]
     mapped = list(zip(places, flow.mapping.run([entry.records[place] for place in places]), strict=True))
-    good = [(place, one) for place, one in mapped if one is not None and not isinstance(one, NaveError)]
+    mapped += [(place, _deletion(flow, entry.records[place])) for place in events]
+    good = [(place, one) for place, one in mapped if one is not None and not isinstance(one, NaveError | Deleted)]
+    gone = [_deleted(entry, place, one) for place, one in mapped if isinstance(one, Deleted)]
     bad = [(place, one) for place, one in mapped if isinstance(one, NaveError)]
     letters = [dead(flow, entry, place, _key_of(flow, entry.records[place]), one) for place, one in bad]
-    done = Prepared([], letters, [entry.id] * (len(mapped) - len(good) - len(bad)))
+    done = Prepared([], letters, [entry.id] * (len(mapped) - len(good) - len(bad) - len(gone)), gone)
     documents = flow.rules.type.validate([one.values for _, one in good])
     for (place, one), document in zip(good, documents, strict=True):
         if isinstance(document, NaveError):
@@ -129,6 +148,26 @@ def _map(flow: SourceFlow, entry: Entry, places: Sequence[int]) -> Prepared:
         else:
             done.candidates.append(_candidate(flow, entry, place, one, encode(document), document))
     return done
+
+
+def _says_deleted(flow: SourceFlow, entry: Entry, place: int) -> bool:
+    """Whether an event says by its type that its record is no more."""
+    events = entry.origin.get("events")
+    if not events or not flow.deleted_type:
+        return False
+    said = str(events[place].get("ce-type", ""))
+    return said.endswith(flow.deleted_type) or _VERSION.sub("", said).endswith(flow.deleted_type)
+
+
+def _deletion(flow: SourceFlow, record: Raw) -> Deleted | NaveError:
+    """Of such an event only the key is read; it may hold no more than that."""
+    assert isinstance(flow.mapping, Keyed)
+    (key,) = flow.mapping.keys([record])
+    return Deleted(key, None) if isinstance(key, str) else key
+
+
+def _deleted(entry: Entry, place: int, one: Deleted) -> Gone:
+    return Gone(one.key, one.version, entry.arrival, entry.places[place][0], entry.id, place)
 
 
 def _key_of(flow: SourceFlow, record: Raw) -> str:

@@ -26,7 +26,8 @@ def probe_step(hub: Hub, flow: SinkFlow, probe: Probe, limit: int = 100) -> int:
     """Ask a target about up to `limit` deliveries; returns how many are settled, ready again, or given up."""
     with hub.store.read() as tx:
         open_ones = deliveries.unknown(tx, flow.name, limit, hub.clock())
-        outlook = look_out(tx, flow.rules.type, open_ones, every_version=flow.rules.every_version)
+        rules = flow.rules
+        outlook = look_out(tx, rules.type, open_ones, every_version=rules.every_version, placeholders=rules.placeholders)
     if not open_ones:
         return 0
     by_id = {one.record_id: one for one in open_ones}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,10 +14,11 @@ from cronsim import CronSim
 
 from nave.core import journal
 from nave.core.journal import land, prepare_landing
-from nave.core.protocols import Batch
+from nave.core.protocols import Batch, Following, Source
 from nave.core.store import schema as t
 from nave.workers.flows import Hub, SourceFlow
 from nave.workers.keep import Lease, reading
+from nave.workers.snapshots import Gathered
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class Pass:
     batches: int
     records: int
     refused: int
+    held: bool = False
+    """It ended, or did not begin, because what this source brought before waits for a person."""
 
 
 Progress = Callable[[SourceFlow, int], None]
@@ -41,15 +44,18 @@ def read_pass(
     *,
     full: bool = False,
     lease: Lease | None = None,
+    going: Callable[[], bool] | None = None,
 ) -> Pass:
     """Land all that the source has for now; `full` reads it from the start. Ends early, between batches, on `stop`.
+
+    With `going`, a source that can wait for more does so, until that says no.
 
     Without a `lease` of the source it takes that from whoever has it: somebody asked for this pass. LeaseLost if it goes
     to somebody else before the end; what is landed until then stays landed.
     """
     taking = reading(hub.store, hub.clock, hub.ids, lease_name(flow)) if lease is None else nullcontext(lease)
     with taking as held:
-        return _pass(hub, flow, stop, progress, held, full=full)
+        return _pass(hub, flow, stop, progress, held, full=full, going=going)
 
 
 def lease_name(flow: SourceFlow) -> str:
@@ -57,38 +63,64 @@ def lease_name(flow: SourceFlow) -> str:
     return f"read:{flow.name}"
 
 
-def _pass(hub: Hub, flow: SourceFlow, stop: threading.Event, progress: Progress | None, lease: Lease, *, full: bool) -> Pass:
+def _pass(
+    hub: Hub,
+    flow: SourceFlow,
+    stop: threading.Event,
+    progress: Progress | None,
+    lease: Lease,
+    *,
+    full: bool,
+    going: Callable[[], bool] | None,
+) -> Pass:
     assert flow.open is not None
     with hub.store.read() as tx:
         after = None if full else journal.position(tx, flow.name)
+    gathering = Gathered(hub, flow, lease, stop, full=full, after=after)
+    if not gathering.begins():
+        return Pass(0, 0, 0, held=gathering.held)
     started = hub.clock()
     batches = records = refused = 0
     ended = True
     with flow.open() as source:
-        for batch in source.read(after):
-            _land(hub, flow, batch, lease)
+        for batch in _batches(source, gathering, after, going):
+            if not gathering.takes(batch):
+                ended = False
+                break
+            _land(hub, flow, batch, lease, gathering)
             batches += 1
             records += len(batch.records)
             refused += len(batch.refused)
             if progress:
                 progress(flow, len(batch.records))
-            if not _room(hub, flow, stop):
+            if not gathering.goes_on(batch) or not _room(hub, flow, stop):
                 ended = False
                 break
-    done = Pass(batches, records, refused)
+    if ended:
+        gathering.ends()
+    done = Pass(batches, records, refused, gathering.held)
     if records or refused or (ended and timed(flow)):
         _note(hub, flow, lease, started, done, ended=ended)
     return done
 
 
-def _land(hub: Hub, flow: SourceFlow, batch: Batch, lease: Lease) -> None:
+def _batches(source: Source, gathering: Gathered, after: str | None, going: Callable[[], bool] | None) -> Iterator[Batch]:
+    """What a source has for now, or, of one that can wait for more, all that comes until `going` says no."""
+    if going is None or not isinstance(source, Following):
+        return source.read(after)
+    gathering.after = after or ""  # what is told as it happens is never all there is
+    return source.follow(after, going)
+
+
+def _land(hub: Hub, flow: SourceFlow, batch: Batch, lease: Lease, gathering: Gathered) -> None:
     """One batch with its checkpoint, unless somebody else reads the source by now."""
     landing = prepare_landing(flow.name, flow.rules.type.name, batch, hub.ids)
     with hub.store.write() as tx:
         lease.fence(tx)
-        land(tx, landing, hub.clock, hub.ids)
-    hub.depth.landed(flow.name, len(batch.records), len(landing.body))
-    hub.hints.announce(["apply"])
+        gathered = gathering.note(tx, batch, land(tx, landing, hub.clock, hub.ids))
+    if not gathered:
+        hub.depth.landed(flow.name, len(batch.records), len(landing.body))
+        hub.hints.announce(["apply"])
 
 
 def _room(hub: Hub, flow: SourceFlow, stop: threading.Event) -> bool:

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from nave.core import deliveries, journal, leases, references, waking
+from nave.core import deliveries, journal, leases, pins, references, waking
 from nave.core.clock import id_text
 from nave.core.dead import Dead, bury
 from nave.core.errors import UnknownOutcome
+from nave.core.repair import Actor
+from nave.core.resolve import resolve
 from nave.core.store import Transaction
 from nave.core.store import schema as t
 from nave.workers.flows import Hub, SinkFlow
+from nave.workers.notice import notice
 
 _DAY = 86_400.0
 
@@ -32,11 +35,25 @@ def sweep_step(hub: Hub) -> Swept:
     with hub.store.write() as tx:
         topics = _free(hub, tx)
         topics |= _wake(tx, now, overlap=60.0)
+        topics |= _unpin(hub, tx, now)
         topics |= deliveries.sinks_ready(tx, now)
         if journal.pending(tx, hub.sources):
             topics.add("apply")
+    topics |= notice(hub)
     hub.hints.announce(topics)
     return Swept(frozenset(topics))
+
+
+def _unpin(hub: Hub, tx: Transaction, now: float) -> set[str]:
+    """Let the rules decide again where what a person had set has run out; the sinks that have work now."""
+    if not pins.any_over(tx, now):
+        return set()
+    over = pins.run_out(tx, Actor(pins.EXPIRED, hub.clock, hub.ids))
+    sinks: set[str] = set()
+    for entity, names in sorted(over.items()):
+        if entity in hub.entities:
+            sinks |= resolve(tx, hub.entities[entity], names, cause="unpin", now=now, ids=hub.ids)
+    return sinks
 
 
 def free_step(hub: Hub) -> bool:
@@ -69,6 +86,7 @@ def woken_step(hub: Hub) -> bool:
     """Whether something waited for what is there by now; it is awake then. A batch run ends only after asking this."""
     with hub.store.write() as tx:
         topics = _wake(tx, hub.clock())
+    topics |= notice(hub)
     hub.hints.announce(topics)
     return bool(topics)
 
@@ -135,7 +153,8 @@ def trim_step(hub: Hub, most: int = 200) -> int:
     old = (
         sa.select(b.journal_id)
         .join_from(t.journal_body, t.journal, j.id == b.journal_id)
-        .where(j.state == t.Journal.DONE, j.landed_at < hub.clock() - hub.keep_days * _DAY, ~needed)
+        .where(j.state.in_([t.Journal.DONE, t.Journal.DISCARDED]))
+        .where(j.landed_at < hub.clock() - hub.keep_days * _DAY, ~needed)
         .order_by(b.journal_id)
         .limit(most)
     )

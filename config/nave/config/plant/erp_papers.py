@@ -12,7 +12,7 @@ from nave.config.plant.dirt import day_text, plain_time
 from nave.config.plant.orders import say_order
 from nave.config.plant.sayings import instant, pieces, ref
 from nave.config.plant.truth import TruthWriter
-from nave.config.plant.world import BASE, Line, Order, Product, World
+from nave.config.plant.world import BASE, Line, Order, Product, World, product_level
 
 Row = tuple[Any, ...]
 
@@ -174,6 +174,7 @@ def shipments(world: World, truth: TruthWriter) -> Iterator[Row]:
                     "line": str(line.number),
                     "product": ref("erp", line.product.code),
                     "quantity": pieces(line.quantity, line.product.unit),
+                    **({"serials": found} if (found := serials(order, line)) else {}),
                 }
                 for line in order.lines
             ],
@@ -187,4 +188,12 @@ def shipment_lines(world: World) -> Iterator[Row]:
     """Their lines."""
     for order in _shipped(world):
         for line in order.lines:
-            yield f"FH{order.index:07d}", line.number, line.product.code, line.quantity, line.product.unit
+            told = ",".join(serials(order, line)) or None
+            yield f"FH{order.index:07d}", line.number, line.product.code, line.quantity, line.product.unit, told
+
+
+def serials(order: Order, line: Line) -> list[str]:
+    """Every machine has a number of its own; what goes into machines has none."""
+    if product_level(line.product.index) != "finished":
+        return []
+    return [f"SN{order.index:06d}-{line.number}-{one}" for one in range(1, line.quantity + 1)]

@@ -122,6 +122,7 @@ def say_company(company: Company, system: str, truth: TruthWriter) -> None:
         "status": company.status,
         "phone": landline(company, system),
     } | _SAID[system](company)
+    truth.same("customer", company.index, (system, known.key))
     truth.member("customer", company_cluster(company, system), Said(system, known.key, known.at, values))
 
 

@@ -97,6 +97,7 @@ class TruthWriter(AbstractContextManager["TruthWriter"]):
     folder: Path
     _files: dict[str, TextIO] = field(default_factory=dict)
     _clusters: dict[str, dict[object, list[Said]]] = field(default_factory=lambda: {"customer": {}, "product": {}})
+    _same: dict[tuple[str, object], list[Member]] = field(default_factory=dict)
     _customers: dict[object, tuple[dict[str, str], Values]] = field(default_factory=dict)
     _records: Counter[str] = field(default_factory=Counter)
     _dirt: Counter[str] = field(default_factory=Counter)
@@ -129,6 +130,10 @@ class TruthWriter(AbstractContextManager["TruthWriter"]):
         """One system's record of a customer or product; equal `cluster` means it is the same one in the end."""
         self._clusters[entity].setdefault(cluster, []).append(said)
 
+    def same(self, entity: str, thing: object, member: Member) -> None:
+        """One system's record of a thing, whether or not the exact rules can tell that it is of this one."""
+        self._same.setdefault((entity, thing), []).append(member)
+
     def alone(self, entity: str, system: str, key: str, values: Values) -> None:
         """A record that only one system keeps, as its golden record must be."""
         self._put_golden(entity, [(system, key)], values)
@@ -150,6 +155,8 @@ class TruthWriter(AbstractContextManager["TruthWriter"]):
         for entity, clusters in self._clusters.items():
             for members in clusters.values():
                 self._finish_cluster(entity, members)
+        for (entity, _), records in self._same.items():
+            self._line(f"same/{entity}.jsonl", {"members": sorted(records)})
         self._dump("dead.json", [_plain(one) for one in self._dead])
         self._dump("waiting.json", [_plain(one) for one in self._waiting])
         counts = {"records": self._records, "golden": self._golden, "targets": self._targets, "dirt": self._dirt}

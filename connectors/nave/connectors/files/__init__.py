@@ -7,7 +7,7 @@ from nave.connectors.files.options import FilesOptions, FilesSinkOptions, FilesS
 from nave.connectors.files.places import check, watched
 from nave.connectors.files.sink import FilesSink
 from nave.connectors.files.source import FilesSource
-from nave.core.protocols import ConnectorSpec
+from nave.core.protocols import ConnectorSpec, Extent
 
 SPEC = ConnectorSpec(
     name="files",
@@ -21,4 +21,5 @@ SPEC = ConnectorSpec(
     watch=watched,
     pending=pending,
     reread=reread,
+    extent=lambda _options: Extent.MAY_BE_ALL,
 )

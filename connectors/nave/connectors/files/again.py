@@ -10,9 +10,10 @@ from contextlib import closing
 
 from nave.connectors.files.claims import Quiet
 from nave.connectors.files.errors import translating
+from nave.connectors.files.folders import Folder, move
 from nave.connectors.files.options import FilesOptions, FilesSourceOptions
 from nave.connectors.files.places import folder, opened, safe_name
-from nave.connectors.files.room import Room, move
+from nave.connectors.files.room import Room
 from nave.core.protocols import Setting
 
 _NUMBERED = re.compile(r"~[0-9]+$")
@@ -42,13 +43,18 @@ def reread(connection: FilesOptions, options: FilesSourceOptions, setting: Setti
     What was landed of it before lands again, and is recognised as unchanged.
     """
     with translating(folder(connection, setting)), closing(opened(connection, setting)) as root:
-        refused = root.inner(*options.refused.split("/"))
-        claims = root.inner(".nave", "claimed", safe_name(setting.name))
-        with closing(refused), closing(claims):
-            original = _NUMBERED.sub("", name)
-            if safe_name(original) != original or refused.stat(name) is None:
-                return False
-            move(name, refused, claims, f"{time.time_ns():020d}-999999-{original}")
-            refused.remove(f"{name}.note.txt")
-            refused.sync()
+        return offered(root, options, setting, name)
+
+
+def offered(root: Folder, options: FilesSourceOptions, setting: Setting, name: str) -> bool:
+    """The same in a folder that is open, wherever it is."""
+    refused = root.inner(*options.refused.split("/"))
+    claims = root.inner(".nave", "claimed", safe_name(setting.name))
+    with closing(refused), closing(claims):
+        dropped = _NUMBERED.sub("", name)
+        if not dropped or safe_name(dropped) != dropped or refused.stat(name) is None:
+            return False
+        move(name, refused, claims, f"{time.time_ns():020d}-999999-{dropped}")
+        refused.remove(f"{name}.note.txt")
+        refused.sync()
     return True

@@ -6,18 +6,16 @@ order would leave a marker alone in the drop folder, and the next file of that n
 
 from __future__ import annotations
 
-import fcntl
 import fnmatch
-import os
 import re
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Protocol
 
+from nave.connectors.files.folders import Folder, State
 from nave.connectors.files.options import FilesSourceOptions, Ready
 from nave.connectors.files.places import safe_name
-from nave.connectors.files.room import Room
-from nave.core.errors import RetryableError
 
 Step = Callable[[str], None]
 """Called with a word between any two changes on the disk; tests crash in it."""
@@ -33,39 +31,46 @@ def original(claimed: str) -> str:
     return found[1] if found else claimed
 
 
-class Claims:
-    """The folder of claimed files of one source, locked while it is open."""
+class Stillness(Protocol):
+    """Tells whether a file has been left alone for the time that `ready: quiet` asks for."""
 
-    def __init__(self, root: Room, source: str, options: FilesSourceOptions, quiet: Quiet, step: Step) -> None:
-        self.room = root.inner(".nave", "claimed", safe_name(source))
+    def is_quiet(self, name: str, state: State) -> bool:
+        """Of a file that lies there."""
+
+    def is_settled(self, state: State) -> bool:
+        """Of a file that was claimed when it was quiet."""
+
+    def forget_all_but(self, present: Mapping[str, State]) -> None:
+        """Drop what is no longer there."""
+
+
+class Claims:
+    """The folder of claimed files of one source; whoever opens it keeps others out."""
+
+    def __init__(self, root: Folder, room: Folder, options: FilesSourceOptions, quiet: Stillness, step: Step) -> None:
+        self.room = room
         self._root = root
         self._ready = options.ready
         self._wanted = re.compile(fnmatch.translate(options.pattern)).fullmatch
         self._quiet = quiet
         self._step = step
-        self._lock(source)
-
-    def close(self) -> None:
-        """Unlock."""
-        self.room.close()
-
-    def _lock(self, source: str) -> None:
-        try:
-            fcntl.flock(self.room.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self.room.close()
-            raise RetryableError("NAVE-S017", source=source) from error
 
     def names(self, first: str | None) -> list[str]:
         """Claimed files in the order they were claimed, but `first`, which was begun, in front."""
         marker = self._ready.marker
-        found = [name for name in self.room.names() if _CLAIMED.fullmatch(name) and not (marker and name.endswith(marker))]
+        found = [name for name in self._claimed() if not (marker and name.endswith(marker))]
         return sorted(found, key=lambda name: (name != first, name))
 
     def settled(self, claimed: str) -> bool:
         """Whether nobody writes to a claimed file any more, as far as its time tells."""
         state = self.room.stat(claimed)
-        return state is not None and (self._ready.quiet is None or not self._quiet.is_fresh(state.st_mtime))
+        return state is not None and (self._ready.quiet is None or self._quiet.is_settled(state))
+
+    def _claimed(self) -> Iterator[str]:
+        """Names that a claim gave; whatever else lies in the folder is not ours."""
+        for name in self.room.names():
+            if _CLAIMED.fullmatch(name) and safe_name(original(name)) == original(name):
+                yield name
 
     def take(self) -> None:
         """Finish what a crash left half claimed, then claim what is ready: oldest first, then by name."""
@@ -108,7 +113,7 @@ class Claims:
         marker = self._ready.marker
         if marker is None:
             return
-        claimed = {name for name in self.room.names() if _CLAIMED.fullmatch(name)}
+        claimed = set(self._claimed())
         waiting = [name for name in claimed if name.endswith(marker) and name.removesuffix(marker) not in claimed]
         here = {safe_name(name): name for name in self._root.names()} if waiting else {}
         for name in waiting:
@@ -129,22 +134,27 @@ class Quiet:
 
     def __init__(self, ready: Ready) -> None:
         self._seconds = ready.quiet.total_seconds() if ready.quiet is not None else 0.0
-        self._seen: dict[str, tuple[tuple[int, int, int], float]] = {}
+        self._seen: dict[str, tuple[tuple[int, int], float]] = {}
 
     def is_fresh(self, mtime: float) -> bool:
         """Changed within the quiet time; a time ahead of ours says nothing and counts as old."""
         return -_SKEW <= time.time() - mtime < self._seconds
 
-    def is_quiet(self, name: str, state: os.stat_result) -> bool:
+    def is_settled(self, state: State) -> bool:
+        """As far as its time tells."""
+        return not self.is_fresh(state.st_mtime_ns / 1e9)
+
+    def is_quiet(self, name: str, state: State) -> bool:
         """By its time, and by watching it where its time lies in the future."""
-        if time.time() - state.st_mtime >= -_SKEW:
-            return not self.is_fresh(state.st_mtime)
-        look = (state.st_ino, state.st_size, state.st_mtime_ns)
+        changed = state.st_mtime_ns / 1e9
+        if time.time() - changed >= -_SKEW:
+            return not self.is_fresh(changed)
+        look = (state.st_size, state.st_mtime_ns)
         before = self._seen.get(name)
         if before is None or before[0] != look:
             self._seen[name] = before = (look, time.monotonic())
         return time.monotonic() - before[1] >= self._seconds
 
-    def forget_all_but(self, present: dict[str, os.stat_result]) -> None:
+    def forget_all_but(self, present: Mapping[str, State]) -> None:
         """Drop what is no longer there."""
         self._seen = {name: seen for name, seen in self._seen.items() if name in present}

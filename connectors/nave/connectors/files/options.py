@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from nave.core.units import Duration
-from nave.formats import Format
+from nave.formats import Format, only_read
 
 _WRITTEN = frozenset({"csv", "json", "jsonl", "xlsx", "xml"})
 _PLACEHOLDERS = frozenset({"date", "time", "seq", "id"})
@@ -106,4 +106,6 @@ class FilesSinkOptions(BaseModel):
     def _can_be_written(self) -> FilesSinkOptions:
         if self.format.type not in _WRITTEN:
             raise ValueError(f"expected a format that can be written: {', '.join(sorted(_WRITTEN))}")
+        if only_read(self.format):
+            raise ValueError(f"`{only_read(self.format)}` is for reading; a sink writes one row per record")
         return self

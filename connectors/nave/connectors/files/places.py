@@ -63,7 +63,7 @@ def safe_name(name: str) -> str:
         return name
     digest = hashlib.sha256(raw).hexdigest()[:8]
     stem, dot, suffix = kept.rpartition(".")
-    if not dot or len(suffix) > 8:
+    if not dot or len(suffix.encode("utf-8", "replace")) > 8:
         stem, suffix = kept, ""
     short = stem.encode("utf-8", "replace")[: _LONGEST - 20].decode("utf-8", "ignore")
     return f"{short or 'file'}-{digest}{dot if suffix else ''}{suffix}"

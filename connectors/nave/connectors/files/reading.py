@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedReader
@@ -72,8 +72,11 @@ def _kind(mode: int) -> str:
     return _KINDS.get(stat.S_IFMT(mode), "missing file")
 
 
-def chunks(opened: Content, layout: Format, size: int, skip: int) -> Iterator[Chunk]:
-    """Chunks of `size` rows behind the first `skip`; rows before a fault come first, the fault in a last chunk alone."""
+def chunks(opened: Content, layout: Format, size: int, skip: int, same: Callable[[], bool]) -> Iterator[Chunk]:
+    """Chunks of `size` rows behind the first `skip`; rows before a fault come first, the fault in a last chunk alone.
+
+    `same` says whether what was opened still is what was dropped.
+    """
     rows = islice(read(opened.file, layout), skip, None)
     held, error = _take(rows, size)
     while error is None and len(held) == size:
@@ -82,7 +85,7 @@ def chunks(opened: Content, layout: Format, size: int, skip: int) -> Iterator[Ch
             break
         yield Chunk(held)
         held = following
-    if error is None and not opened.is_as_opened():
+    if error is None and not (opened.is_as_opened() and same()):
         error = PermanentError("NAVE-S022")
     if error is not None and held:
         yield Chunk(held)

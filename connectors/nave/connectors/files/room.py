@@ -9,8 +9,9 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BufferedReader, BufferedWriter
-from itertools import count
 from pathlib import Path
+
+from nave.connectors.files.folders import numbered, plain
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -37,7 +38,7 @@ class Room:
         fd = os.dup(self.fd)
         try:
             for name in names:
-                fd = _step(fd, _plain(name))
+                fd = _step(fd, plain(name))
         except BaseException:
             os.close(fd)
             raise
@@ -57,17 +58,17 @@ class Room:
     def stat(self, name: str) -> os.stat_result | None:
         """The state of the entry itself, or None if there is none."""
         try:
-            return os.stat(_plain(name), dir_fd=self.fd, follow_symlinks=False)
+            return os.stat(plain(name), dir_fd=self.fd, follow_symlinks=False)
         except FileNotFoundError:
             return None
 
     def read(self, name: str) -> BufferedReader:
         """Open for reading; a symbolic link is an OSError, and a pipe does not block."""
-        return os.fdopen(os.open(_plain(name), _READ, dir_fd=self.fd), "rb")
+        return os.fdopen(os.open(plain(name), _READ, dir_fd=self.fd), "rb")
 
     def write(self, name: str) -> BufferedWriter:
         """Open for writing, empty; a symbolic link is an OSError."""
-        return os.fdopen(os.open(_plain(name), _NEW, 0o640, dir_fd=self.fd), "wb")
+        return os.fdopen(os.open(plain(name), _NEW, 0o640, dir_fd=self.fd), "wb")
 
     def put(self, name: str, content: bytes) -> None:
         """Write a small file and bring it to the disk."""
@@ -78,12 +79,32 @@ class Room:
 
     def rename(self, name: str, room: Room, new: str) -> None:
         """Move into `room` under a new name, replacing what is there."""
-        os.rename(_plain(name), _plain(new), src_dir_fd=self.fd, dst_dir_fd=room.fd)
+        os.rename(plain(name), plain(new), src_dir_fd=self.fd, dst_dir_fd=room.fd)
+
+    def placed(self, name: str, room: Room, new: str) -> bool:
+        """Move into `room` unless another file has that name there.
+
+        A hard link refuses an existing name where a rename would replace it. Doing it again after a crash between link
+        and unlink only unlinks.
+        """
+        try:
+            os.link(plain(name), plain(new), src_dir_fd=self.fd, dst_dir_fd=room.fd, follow_symlinks=False)
+        except FileExistsError:
+            if not _same(self.stat(name), room.stat(new)):
+                return False
+        except OSError:
+            # A file system without hard links, or one that does not link what is no file: only one process moves here.
+            if room.stat(new) is not None:
+                return False
+            self.rename(name, room, new)
+            return True
+        self.remove(name)
+        return True
 
     def remove(self, name: str) -> None:
         """Remove the entry if it is there."""
         try:
-            os.unlink(_plain(name), dir_fd=self.fd)
+            os.unlink(plain(name), dir_fd=self.fd)
         except FileNotFoundError:
             return
 
@@ -93,47 +114,11 @@ class Room:
 
     def free_name(self, name: str) -> str:
         """`name`, or the first of `name~2`, `name~3`... that is not taken."""
-        return next(one for one in _numbered(name) if self.stat(one) is None)
-
-
-def move(name: str, source: Room, room: Room, wanted: str) -> str:
-    """Move into `room` and never overwrite: returns the name it got, `wanted~2` where `wanted` is taken.
-
-    A hard link refuses an existing name where a rename would replace it. Both folders are on the disk afterwards, and
-    doing it again after a crash between link and unlink only unlinks.
-    """
-    for new in _numbered(wanted):
-        if _placed(name, source, room, new):
-            room.sync()
-            source.sync()
-            return new
-    raise AssertionError("the numbers never end")
-
-
-def _placed(name: str, source: Room, room: Room, new: str) -> bool:
-    try:
-        os.link(_plain(name), _plain(new), src_dir_fd=source.fd, dst_dir_fd=room.fd, follow_symlinks=False)
-    except FileExistsError:
-        if not _same(source.stat(name), room.stat(new)):
-            return False
-    except OSError:
-        # A file system without hard links, or one that does not link what is no file: only one process moves here.
-        if room.stat(new) is not None:
-            return False
-        source.rename(name, room, new)
-        return True
-    source.remove(name)
-    return True
+        return next(one for one in numbered(name) if self.stat(one) is None)
 
 
 def _same(one: os.stat_result | None, other: os.stat_result | None) -> bool:
     return one is not None and other is not None and os.path.samestat(one, other)
-
-
-def _numbered(name: str) -> Iterator[str]:
-    yield name
-    for number in count(2):
-        yield f"{name}~{number}"
 
 
 def _step(fd: int, name: str) -> int:
@@ -146,9 +131,3 @@ def _step(fd: int, name: str) -> int:
     inner = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=fd)
     os.close(fd)
     return inner
-
-
-def _plain(name: str) -> str:
-    if "/" in name or "\0" in name or name in ("", ".", ".."):
-        raise ValueError("not a base name")
-    return name

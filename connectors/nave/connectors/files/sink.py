@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import io
 import secrets
+import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import datetime
 from types import TracebackType
 from typing import Self
 
 from nave.connectors.files.claims import Step
-from nave.connectors.files.errors import translating, translating_ledger
+from nave.connectors.files.folders import Folder, move
 from nave.connectors.files.ledger import Intent, Ledger
 from nave.connectors.files.options import FilesOptions, FilesSinkOptions
-from nave.connectors.files.places import folder, opened, safe_name
-from nave.connectors.files.room import Room, move
+from nave.connectors.files.sites import Here, Outbox, Spot, alone
 from nave.core.errors import PermanentError
 from nave.core.protocols import Outbound, Outcome, Receipt, Setting
 from nave.formats import write as write_rows
+
+_IDLE = 20.0
+"""Seconds after which a folder is opened anew."""
 
 
 def _go_on(step: str) -> None:
@@ -28,40 +32,62 @@ class FilesSink:
     """One folder; a record is in a file once per version, whatever is repeated and however batches are cut."""
 
     def __init__(self, connection: FilesOptions, options: FilesSinkOptions, setting: Setting, step: Step = _go_on) -> None:
+        self._start(Here(connection, setting), options, setting, step)
+
+    @classmethod
+    def at(cls, spot: Spot, options: FilesSinkOptions, setting: Setting, step: Step = _go_on) -> FilesSink:
+        """A sink to a folder that is not on this machine."""
+        sink = cls.__new__(cls)
+        sink._start(spot, options, setting, step)
+        return sink
+
+    def _start(self, spot: Spot, options: FilesSinkOptions, setting: Setting, step: Step) -> None:
+        self._spot = spot
         self._options = options
         self._setting = setting
-        self._connection = connection
-        self._folder = folder(connection, setting)
         self._step = step
-        self._open: tuple[Room, Room, Ledger] | None = None
+        self._open = ExitStack()
+        self._outbox: Outbox | None = None
+        self._used = 0.0
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._open is not None:
-            for part in self._open:
-                part.close()
-            self._open = None
+        self._close()
+
+    def _close(self) -> None:
+        self._outbox = None
+        with self._spot.translating():
+            self._open.close()
 
     def write(self, records: Sequence[Outbound]) -> Sequence[Receipt]:
         """Accepted where a file holds the record now, duplicate where one did, rejected where the format cannot."""
-        with translating(self._folder), translating_ledger(self._folder):
-            root, temporary, ledger = self._opened()
+        try:
+            with self._spot.translating():
+                return self._write(records, self._opened())
+        except BaseException:
+            self._close()  # the next batch comes in by a connection of its own
+            raise
+
+    def _write(self, records: Sequence[Outbound], outbox: Outbox) -> list[Receipt]:
+        # What another worker of this sink is about to write looks like what a crash left.
+        with alone(outbox.lock):
+            root, temporary, ledger = outbox.root, outbox.temporary, outbox.ledger
             self._publish(root, temporary, ledger)
             fresh, receipts = self._sort(records, ledger)
             if fresh:
                 self._write_file(temporary, ledger, fresh)
                 self._publish(root, temporary, ledger)
+        self._used = time.monotonic()
         return receipts
 
-    def _opened(self) -> tuple[Room, Room, Ledger]:
-        if self._open is None:
-            root = opened(self._connection, self._setting)
-            temporary = root.inner(".nave", "sent", safe_name(self._setting.name))
-            path = self._folder / ".nave" / "sent" / safe_name(self._setting.name) / "ledger.db"
-            self._open = (root, temporary, Ledger(path))
-        return self._open
+    def _opened(self) -> Outbox:
+        if self._outbox is not None and time.monotonic() - self._used > _IDLE:
+            self._close()  # servers hang up on who says nothing
+        if self._outbox is None:
+            self._outbox = self._open.enter_context(self._spot.writing())
+        return self._outbox
 
     def _sort(self, records: Sequence[Outbound], ledger: Ledger) -> tuple[list[Outbound], list[Receipt]]:
         """What is to be written, and the receipts that will hold once it is."""
@@ -78,7 +104,7 @@ class FilesSink:
         ]
         return [record for record in fresh if id(record) not in refused], receipts
 
-    def _write_file(self, temporary: Room, ledger: Ledger, records: list[Outbound]) -> None:
+    def _write_file(self, temporary: Folder, ledger: Ledger, records: list[Outbound]) -> None:
         unfinished = f"{secrets.token_hex(8)}.tmp"
         temporary.put(unfinished, _rendered(records, self._options))
         temporary.sync()
@@ -93,7 +119,7 @@ class FilesSink:
             date=f"{now:%Y%m%d}", time=f"{now:%H%M%S}", seq=f"{seq:06d}", id=unfinished.removesuffix(".tmp")
         )
 
-    def _publish(self, root: Room, temporary: Room, ledger: Ledger) -> None:
+    def _publish(self, root: Folder, temporary: Folder, ledger: Ledger) -> None:
         """Let every intended file appear, also one of a run that ended in between; drop what was never intended."""
         for intent in ledger.intents():
             if temporary.stat(intent.temporary) is not None:

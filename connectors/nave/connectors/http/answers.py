@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from nave.connectors.http.client import Answer
-from nave.connectors.http.options import HttpSinkOptions
+from nave.connectors.http.options import HttpSinkOptions, Outcomes, as_code
+from nave.connectors.http.waits import retry_after
 from nave.connectors.wording import short
 from nave.core.errors import ConfigError, NaveError, PermanentError, RetryableError, UnknownOutcome
 from nave.core.protocols import Outbound, Outcome, Receipt
@@ -19,6 +19,9 @@ _LATER = frozenset({408, 425, 429})
 _WRONG_SET_UP = frozenset({301, 302, 303, 307, 308, 401, 405, 407})
 """Wrong for every record alike: dead letters by the thousand would help nobody, so the flow stops."""
 _MAY_HAVE_PASSED = frozenset({502, 504})
+_CODED = frozenset({400, 404, 409, 410, 422, 500})
+"""Bad statuses beside which a code may say more than the status does."""
+_GONE = frozenset({404, 410})
 _MISSING = object()
 
 
@@ -27,7 +30,9 @@ def judge(record: Outbound, options: HttpSinkOptions, answer: Answer) -> Receipt
     status, body, whole = answer.status, answer.body, answer.whole
     raw = body[: RAW * 4].decode("utf-8", "replace")[:RAW]
     if 200 <= status < 300:
-        return _good(record, options, status, body, raw, whole=whole)
+        return _good(record, options, answer, raw)
+    if status in _CODED and (receipt := _coded(record, options, answer, raw)) is not None:
+        return receipt
     if status == 409 and options.conflict == "duplicate":
         return Receipt(Outcome.DUPLICATE, _key(options, body, whole) or record.remote_key, raw=raw)
     if status in _WRONG_SET_UP:
@@ -41,6 +46,15 @@ def judge(record: Outbound, options: HttpSinkOptions, answer: Answer) -> Receipt
     return Receipt(Outcome.REJECTED, error=PermanentError("NAVE-S062", status=status, answer=short(raw)), raw=raw)
 
 
+def judge_deletion(record: Outbound, options: HttpSinkOptions, answer: Answer) -> Receipt:
+    """The receipt for DELETE: what is gone already is well, and an answer without a body has no more to say."""
+    if answer.status in _GONE:
+        return Receipt(Outcome.DUPLICATE, record.remote_key)
+    if 200 <= answer.status < 300 and not answer.body:
+        return Receipt(Outcome.ACCEPTED, record.remote_key)
+    return judge(record, options, answer)
+
+
 def lost(options: HttpSinkOptions, code: str, raw: str = "", **params: Any) -> Receipt:
     """The outcome is not known: safe to repeat where the target takes a key once only, else for a probe or a person."""
     if options.idempotent:
@@ -48,21 +62,70 @@ def lost(options: HttpSinkOptions, code: str, raw: str = "", **params: Any) -> R
     return Receipt(Outcome.UNKNOWN, error=UnknownOutcome(code, **params), raw=raw)
 
 
-def _good(record: Outbound, options: HttpSinkOptions, status: int, body: bytes, raw: str, *, whole: bool) -> Receipt:
-    if options.success is None and options.key_path is None:
+def _good(record: Outbound, options: HttpSinkOptions, answer: Answer, raw: str) -> Receipt:
+    if options.success is None and options.outcomes is None and (options.key_path is None or record.retired):
         return Receipt(Outcome.ACCEPTED, record.remote_key)
-    if not whole:
+    status = answer.status
+    if not answer.whole:
         return lost(options, "NAVE-S063", raw, status=status, reason=f"> {options.max_answer} B")
     try:
-        answer = loads(body)
+        said = loads(answer.body)
     except NaveError as error:
         return lost(options, "NAVE-S063", raw, status=status, reason=short(error.text()))
+    if options.outcomes is not None:
+        return _by_code(record, options, options.outcomes, said, answer, raw)
     success = options.success
-    if success is not None and (said := at(answer, success.path)) != success.equals:
-        shown = "-" if said is _MISSING else short(said)
-        refusal = PermanentError("NAVE-S064", path=success.path, said=shown, answer=short(raw))
+    if success is not None and (found := at(said, success.path)) != success.equals:
+        refusal = PermanentError("NAVE-S064", path=success.path, said=_shown(found), answer=short(raw))
         return Receipt(Outcome.REJECTED, error=refusal, raw=raw)
-    return Receipt(Outcome.ACCEPTED, _key_in(options, answer) or record.remote_key)
+    return Receipt(Outcome.ACCEPTED, _key_in(options, said) or record.remote_key)
+
+
+def _coded(record: Outbound, options: HttpSinkOptions, answer: Answer, raw: str) -> Receipt | None:
+    """What a listed code beside a bad status means; "done" is believed beside a good one only."""
+    outcomes = options.outcomes
+    if outcomes is None or not answer.whole:
+        return None
+    try:
+        said = loads(answer.body)
+    except NaveError:
+        return None
+    code = as_code(at(said, outcomes.path))
+    listed = [*outcomes.duplicate, *outcomes.rejected, *outcomes.retry]
+    if code not in {as_code(one) for one in listed}:
+        return None
+    return _by_code(record, options, outcomes, said, answer, raw)
+
+
+def _by_code(record: Outbound, options: HttpSinkOptions, outcomes: Outcomes, said: Any, answer: Answer, raw: str) -> Receipt:
+    found = at(said, outcomes.path)
+    shown = {"path": outcomes.path, "said": _shown(found), "answer": short(raw)}
+    means = {as_code(code): outcome for outcome, codes in _lists(outcomes).items() for code in codes}
+    outcome = means.get(as_code(found)) if isinstance(found, str | int) else None
+    if outcome in (Outcome.ACCEPTED, Outcome.DUPLICATE):
+        return Receipt(outcome, _key_in(options, said) or record.remote_key)
+    if outcome is None:
+        return Receipt(Outcome.REJECTED, error=PermanentError("NAVE-K241", **shown), raw=raw)
+    return Receipt(outcome, error=_ERRORS[outcome](shown, retry_after(answer.header("Retry-After"))), raw=raw)
+
+
+def _lists(outcomes: Outcomes) -> dict[Outcome, list[Any]]:
+    return {
+        Outcome.ACCEPTED: list(outcomes.accepted),
+        Outcome.DUPLICATE: list(outcomes.duplicate),
+        Outcome.REJECTED: list(outcomes.rejected),
+        Outcome.RETRY: list(outcomes.retry),
+    }
+
+
+_ERRORS: Mapping[Outcome, Callable[[dict[str, str], float | None], NaveError]] = {
+    Outcome.REJECTED: lambda shown, _after: PermanentError("NAVE-S064", **shown),
+    Outcome.RETRY: lambda shown, after: RetryableError("NAVE-K242", after=after, **shown),
+}
+
+
+def _shown(found: Any) -> str:
+    return "-" if found is _MISSING else short(found)
 
 
 def _key(options: HttpSinkOptions, body: bytes, whole: bool) -> str | None:
@@ -87,19 +150,3 @@ def at(answer: Any, path: str) -> Any:
         else:
             return _MISSING
     return answer
-
-
-def retry_after(text: str | None) -> float | None:
-    """Seconds, from a number or a date; at most a day; None where there is nothing sensible."""
-    if not text:
-        return None
-    try:
-        seconds = float(text) if text.strip().isdecimal() else (_moment(text) - datetime.now(UTC)).total_seconds()
-    except ValueError:
-        return None
-    return min(max(seconds, 0.0), 86_400.0)
-
-
-def _moment(text: str) -> datetime:
-    moment = parsedate_to_datetime(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

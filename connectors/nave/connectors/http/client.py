@@ -8,20 +8,22 @@ import ssl
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
-from urllib.parse import quote, urlsplit, urlunsplit
 
 import pycurl
 
+from nave.connectors.http.addresses import ascii_url, header_text
 from nave.connectors.http.errors import failure
+from nave.connectors.http.login import MOST, Fixed, Given, Login, Tokens
 from nave.connectors.http.options import HttpOptions
+from nave.connectors.http.waits import retry_after
 from nave.core.errors import ConfigError, NaveError
-from nave.core.protocols import Outbound, Setting
+from nave.core.protocols import Setting
 
 _WAIT_SECONDS = 1.0
 _BLANK = (b"\r\n", b"\n")
-_PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
-_UNRESERVED_AND_MARKS = "/%:@!$&'()*+,;=~-._"
+_TOKEN_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +66,22 @@ class _Lane:
         handle.setopt(pycurl.HEADERFUNCTION, self._head)
 
     def begin(self, number: int, call: Call, common: list[str]) -> None:
-        self.number, self.url = number, call.url
+        self.number, self.call, self.url = number, call, call.url
         self.head: list[bytes] = []
         self.parts: list[bytes] = []
         self.room = self.most
         handle = self.handle
         handle.setopt(pycurl.URL, call.url)
-        handle.setopt(pycurl.HTTPHEADER, [*common, *(f"{name}: {_safe(text)}" for name, text in call.headers.items())])
+        handle.setopt(pycurl.HTTPHEADER, [*common, *(f"{name}: {header_text(text)}" for name, text in call.headers.items())])
+        if call.method == "HEAD":
+            handle.setopt(pycurl.NOBODY, 1)
+            return
         if call.body is None:
-            handle.setopt(pycurl.NOBODY if call.method == "HEAD" else pycurl.HTTPGET, 1)
+            handle.setopt(pycurl.HTTPGET, 1)
         else:
             handle.setopt(pycurl.POST, 1)
             handle.setopt(pycurl.POSTFIELDS, call.body)
-            handle.setopt(pycurl.CUSTOMREQUEST, call.method)
+        handle.setopt(pycurl.CUSTOMREQUEST, call.method)
 
     def ended(self, number: int, reason: str) -> Answer | NaveError:
         """What the call came to; `number` is 0 where libcurl has nothing to complain of."""
@@ -109,11 +114,13 @@ class Client:
         which never tells whether the request got through."""
         if options.url is None:
             raise ConfigError("NAVE-S054", name=setting.name)
-        self.url = _ascii(options.url)
+        self.url = ascii_url(options.url)
         self._settings = {**_fixed(options), **_trust(options, setting)}
         if not resend:
             self._settings |= {pycurl.FRESH_CONNECT: 1, pycurl.FORBID_REUSE: 1}
-        self._common = ["Accept: application/json", "Accept-Encoding: identity", "Expect:", *_login(options)]
+        self._common = ["Accept: application/json", "Accept-Encoding: identity", "Expect:"]
+        self._tokens_from: Client | None = None
+        self._login = self._way_in(options, setting)
         self._multi = pycurl.CurlMulti()
         self._lanes = [_Lane(self._handle(), most) for _ in range(lanes)]
 
@@ -122,6 +129,21 @@ class Client:
         for lane in self._lanes:
             lane.handle.close()
         self._multi.close()
+        if self._tokens_from is not None:
+            self._tokens_from.close()
+
+    def _way_in(self, options: HttpOptions, setting: Setting) -> Login:
+        if options.oauth is None:
+            return Fixed((*_login(options), *_key(options)))
+        none = {"url": options.oauth.token_url, "oauth": None, "api_key": None}
+        bare = options.model_copy(update={**none, "timeout": min(options.timeout, timedelta(seconds=_TOKEN_SECONDS))})
+        tokens_from = self._tokens_from = Client(bare, setting, most=MOST)
+
+        def post(url: str, headers: Mapping[str, str], body: bytes) -> Given:
+            answer = tokens_from.one(Call("POST", ascii_url(url), headers, body))
+            return Given(answer.status, retry_after(answer.header("Retry-After")), answer.body if answer.whole else None)
+
+        return Tokens(options.oauth, post, tuple(_key(options)))
 
     def one(self, call: Call) -> Answer:
         """Make one call; raises what `exchange` would give."""
@@ -133,25 +155,48 @@ class Client:
     def exchange(self, calls: Iterator[tuple[int, Call]]) -> Iterator[tuple[int, Answer | NaveError]]:
         """Make numbered calls, as many at a time as there are lanes; gives answers as they come.
 
-        A call is taken from `calls` only when it begins: who closes `calls` holds back the rest.
+        A call is taken from `calls` only when it begins: who closes `calls` holds back the rest. Calls that are answered
+        401 because a token has ended are made once more, with a new one.
         """
+        turned_away: list[tuple[int, Call]] = []
+        yield from self._round(calls, turned_away)
+        while turned_away:
+            again, turned_away = turned_away, []
+            yield from self._round(iter(again), None)
+            yield from self._round(calls, turned_away)
+
+    def _round(
+        self, calls: Iterator[tuple[int, Call]], turned_away: list[tuple[int, Call]] | None
+    ) -> Iterator[tuple[int, Answer | NaveError]]:
+        """Calls under one login. With `turned_away`, the first 401 that another login may mend ends the round."""
+        try:
+            common = [*self._common, *self._login.headers()]
+        except NaveError as error:
+            yield from ((number, error) for number, _ in calls)
+            return
         free = list(self._lanes)
         busy: dict[pycurl.Curl, _Lane] = {}
         try:
             while True:
-                while free and (following := next(calls, None)) is not None:
+                while free and not turned_away and (following := next(calls, None)) is not None:
                     lane = free.pop()
-                    lane.begin(*following, self._common)
+                    lane.begin(*following, common)
                     self._multi.add_handle(lane.handle)
                     busy[lane.handle] = lane
                 if not busy:
                     return
                 for lane, answer in self._ended(busy):
                     free.append(lane)
-                    yield lane.number, answer
+                    if turned_away is not None and self._renews(answer):
+                        turned_away.append((lane.number, lane.call))
+                    else:
+                        yield lane.number, answer
         finally:
             for handle in busy:
                 self._multi.remove_handle(handle)
+
+    def _renews(self, answer: Answer | NaveError) -> bool:
+        return isinstance(answer, Answer) and answer.status == 401 and self._login.refused()
 
     def _ended(self, busy: dict[pycurl.Curl, _Lane]) -> Iterator[tuple[_Lane, Answer | NaveError]]:
         """Move bytes until at least one call has ended."""
@@ -193,11 +238,16 @@ def _milliseconds(seconds: float) -> int:
 
 def _login(options: HttpOptions) -> list[str]:
     if options.token is not None:
-        return [f"Authorization: Bearer {_safe(options.token.get_secret_value())}"]
+        return [f"Authorization: Bearer {header_text(options.token.get_secret_value())}"]
     if options.user is not None and options.password is not None:
         pair = f"{options.user}:{options.password.get_secret_value()}".encode()
         return [f"Authorization: Basic {base64.b64encode(pair).decode()}"]
     return []
+
+
+def _key(options: HttpOptions) -> list[str]:
+    key = options.api_key
+    return [f"{key.header}: {header_text(key.value.get_secret_value())}"] if key is not None else []
 
 
 def _trust(options: HttpOptions, setting: Setting) -> dict[int, Any]:
@@ -218,35 +268,3 @@ def _trust(options: HttpOptions, setting: Setting) -> dict[int, Any]:
     if known.capath:
         settings[pycurl.CAPATH] = known.capath
     return settings
-
-
-def address(url: str, path: str, record: Outbound) -> str:
-    """Url and path, filled in; nothing in a key can leave its segment."""
-    filled = path.format(
-        key=_segment(record.key),
-        version=record.version,
-        remote_key=_segment(record.remote_key or record.key),
-        idempotency_key=_segment(record.idempotency_key),
-    )
-    return url + quote(filled, safe=_UNRESERVED_AND_MARKS + "?#[]")
-
-
-def _segment(text: str) -> str:
-    encoded = quote(text, safe="")
-    return encoded.replace(".", "%2E") if set(text) == {"."} else encoded
-
-
-def _safe(text: str) -> str:
-    """Text for a header: what could end the line, or is no ASCII, percent-encoded."""
-    return text if text.isascii() and text.isprintable() else quote(text, safe=_PRINTABLE)
-
-
-def _ascii(url: str) -> str:
-    """An address with a host name or a path in any script, as it goes over the wire."""
-    if url.isascii():
-        return url
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    port = f":{parts.port}" if parts.port else ""
-    netloc = host if host.isascii() else host.encode("idna").decode()
-    return urlunsplit((parts.scheme, netloc + port, quote(parts.path, safe=_UNRESERVED_AND_MARKS), "", ""))

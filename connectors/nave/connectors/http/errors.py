@@ -13,11 +13,12 @@ _Row = tuple[type[NaveError], str]
 _NOT_REACHED: _Row = (RetryableError, "NAVE-S050")
 _NO_ANSWER: _Row = (UnknownOutcome, "NAVE-S051")
 _CERTIFICATE: _Row = (ConfigError, "NAVE-S052")
+_PROTOCOL: _Row = (ConfigError, "NAVE-K245")
 _REQUEST: _Row = (ConfigError, "NAVE-S053")
 
 _UNSENT: Mapping[int, _Row] = {
     pycurl.E_PEER_FAILED_VERIFICATION: _CERTIFICATE,
-    pycurl.E_SSL_CONNECT_ERROR: _CERTIFICATE,
+    pycurl.E_SSL_CONNECT_ERROR: _PROTOCOL,
     pycurl.E_SSL_ISSUER_ERROR: _CERTIFICATE,
     pycurl.E_SSL_CACERT_BADFILE: _CERTIFICATE,
     pycurl.E_SSL_INVALIDCERTSTATUS: _CERTIFICATE,

@@ -13,6 +13,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, mo
 from nave.core.units import Duration, Size
 
 _FIELDS = frozenset({"key", "version", "remote_key", "idempotency_key"})
+_FRAMING = frozenset(
+    {"host", "connection", "content-length", "content-type", "transfer-encoding", "expect", "te", "upgrade"}
+)
 
 
 def _url(text: str) -> str:
@@ -22,9 +25,19 @@ def _url(text: str) -> str:
     return text.rstrip("/")
 
 
+def fields(path: str) -> set[str]:
+    """What stands in braces in a path."""
+    return {name for _, name, _, _ in string.Formatter().parse(path) if name is not None}
+
+
 def _path(text: str) -> str:
-    names = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
-    if not text.startswith("/") or text.startswith("//") or not names <= _FIELDS or not text.isprintable() or " " in text:
+    if (
+        not text.startswith("/")
+        or text.startswith("//")
+        or not fields(text) <= _FIELDS
+        or not text.isprintable()
+        or " " in text
+    ):
         raise ValueError("expected a path such as /customers/{key}; in braces: key, version, remote_key, idempotency_key")
     return text
 
@@ -33,8 +46,40 @@ Path_ = Annotated[str, AfterValidator(_path), Field(max_length=1000)]
 """A path below the connection's url; what stands in braces is filled in, percent-encoded."""
 Dotted = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^.\s]+(\.[^.\s]+)*$")]
 """Where a value is in an answer: data.id, items.0.code."""
+Code = Annotated[str, Field(max_length=200)] | int | bool
+"""What a service answers: "S001", 0, true."""
 Header = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$")]
 HeaderText = Annotated[str, Field(pattern=r"^[\x20-\x7e]{0,1000}$")]
+
+
+class ApiKey(BaseModel):
+    """A key that a service knows the hub by, in a header of the service's choice."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    header: Header = Field(default="X-API-Key", description="The header that holds it")
+    value: SecretStr = Field(description="The key")
+
+    @model_validator(mode="after")
+    def _no_framing(self) -> ApiKey:
+        if self.header.lower() in _FRAMING:
+            raise ValueError("expected a header that does not frame the request")
+        return self
+
+
+class OAuth(BaseModel):
+    """OAuth 2 client credentials (RFC 6749, 4.4): a token is fetched when one is needed, and once more after a 401."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    token_url: Annotated[str, AfterValidator(_url)] = Field(description="Where tokens are given out")
+    client_id: str = Field(min_length=1, max_length=1000, description="Who the hub is there")
+    client_secret: SecretStr = Field(description="How it proves that")
+    scope: str | None = Field(default=None, max_length=1000, description="What the token is to allow")
+    audience: str | None = Field(default=None, max_length=1000, description="Whom the token is for, where the server asks")
+    credentials: Literal["header", "body"] = Field(
+        default="header", description="Whether id and secret go as Authorization: Basic or in the form"
+    )
 
 
 class HttpOptions(BaseModel):
@@ -48,6 +93,8 @@ class HttpOptions(BaseModel):
     token: SecretStr | None = Field(default=None, description="Sent as Authorization: Bearer")
     user: str | None = Field(default=None, description="Sent with the password as Authorization: Basic")
     password: SecretStr | None = Field(default=None, description="See user")
+    oauth: OAuth | None = Field(default=None, description="Fetch tokens with OAuth 2 client credentials")
+    api_key: ApiKey | None = Field(default=None, description="A key in a header, by itself or beside another login")
     ca: Path | None = Field(default=None, description="A file with the certificates to trust in place of the system's")
     connect: Duration = Field(default=timedelta(seconds=5), description="How long to wait for a connection")
     idle: Duration = Field(default=timedelta(seconds=30), description="How long an answer may pause")
@@ -55,8 +102,11 @@ class HttpOptions(BaseModel):
 
     @model_validator(mode="after")
     def _one_way_in(self) -> HttpOptions:
-        if self.token is not None and self.user is not None:
-            raise ValueError("expected either token or user and password")
+        logins: list[object] = [self.token, self.user, self.oauth]
+        if self.api_key is not None and self.api_key.header.lower() == "authorization":
+            logins.append(self.api_key)
+        if sum(login is not None for login in logins) > 1:
+            raise ValueError("expected one of token, user with password, oauth, and a key in Authorization")
         if (self.user is None) != (self.password is None):
             raise ValueError("expected user and password together")
         return self
@@ -78,6 +128,30 @@ class Success(BaseModel):
 
     path: Dotted = Field(description="Where the answer says so: IsSuccess, result.code")
     equals: str | int | bool = Field(default=True, description="What it says then")
+
+
+class Outcomes(BaseModel):
+    """What the codes in answers mean, for services that say in the body what became of a record, whatever the status."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: Dotted = Field(description="Where the answer holds the code: code, result.status")
+    accepted: list[Code] = Field(min_length=1, description="Codes that mean: done")
+    duplicate: list[Code] = Field(default_factory=list, description="Codes that mean: it was there already")
+    rejected: list[Code] = Field(default_factory=list, description="Codes that mean: never, with these values")
+    retry: list[Code] = Field(default_factory=list, description="Codes that mean: not done, try later")
+
+    @model_validator(mode="after")
+    def _one_meaning(self) -> Outcomes:
+        codes = [as_code(one) for one in [*self.accepted, *self.duplicate, *self.rejected, *self.retry]]
+        if len(set(codes)) < len(codes):
+            raise ValueError("expected each code once; 0 and '0' are the same code")
+        return self
+
+
+def as_code(value: object) -> str:
+    """A code as text: services write 0 and "0", true and "true" for the same thing."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 class ProbeOptions(BaseModel):
@@ -104,6 +178,12 @@ class HttpSinkOptions(BaseModel):
     method: Literal["POST", "PUT", "PATCH"] = Field(default="POST", description="How to send")
     headers: dict[Header, HeaderText] = Field(default_factory=dict, description="Sent with each call; no secrets here")
     success: Success | None = Field(default=None, description="What else must hold for an answer to be good")
+    outcomes: Outcomes | None = Field(default=None, description="What the codes in answers mean, in place of success")
+    retired: Literal["keep", "delete"] = Field(
+        default="keep",
+        description="What happens in the target to a record that became part of another: nothing is sent, or DELETE",
+    )
+    delete_path: Path_ | None = Field(default=None, description="Where DELETE goes, if not to path; it must name one record")
     key_path: Dotted | None = Field(default=None, description="Where the answer holds the key that the target gave")
     idempotency_header: Header = Field(default="Idempotency-Key", description="The header for the idempotency key")
     version_header: Header | None = Field(default="Nave-Version", description="The header for the version; null for none")
@@ -118,3 +198,17 @@ class HttpSinkOptions(BaseModel):
     concurrency: int = Field(default=8, ge=1, le=256, description="Calls at the same time, at most")
     max_answer: Size = Field(default=2**20, ge=1, description="The largest answer that is read")
     probe: ProbeOptions | None = Field(default=None, description="How to ask whether the target has a record")
+
+    @model_validator(mode="after")
+    def _deletes_one(self) -> HttpSinkOptions:
+        if self.retired == "keep" and self.delete_path is not None:
+            raise ValueError("expected retired: delete beside delete_path")
+        if self.retired == "delete" and not {"key", "remote_key"} & fields(self.delete_path or self.path):
+            raise ValueError("expected {key} or {remote_key} in path or delete_path, for DELETE to name one record")
+        return self
+
+    @model_validator(mode="after")
+    def _one_judge(self) -> HttpSinkOptions:
+        if self.success is not None and self.outcomes is not None:
+            raise ValueError("expected either success or outcomes")
+        return self

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from nave.connectors.http.answers import at, retry_after
-from nave.connectors.http.client import Answer, Call, Client, address
+from nave.connectors.http.addresses import address
+from nave.connectors.http.answers import at
+from nave.connectors.http.client import Answer, Call, Client
 from nave.connectors.http.options import HttpOptions, HttpSinkOptions, ProbeOptions
+from nave.connectors.http.waits import retry_after
 from nave.connectors.wording import short
 from nave.core.errors import ConfigError, NaveError, RetryableError, UnknownOutcome
 from nave.core.protocols import Outbound, Outcome, Probe, Receipt, Setting
@@ -41,13 +43,13 @@ def _ask(client: Client, options: HttpSinkOptions, wanted: ProbeOptions, record:
         raise RetryableError(error.code, **params) from error  # asking again does no harm
     status = answer.status
     if status in (404, 410):
-        return None
+        return Receipt(Outcome.DUPLICATE, record.remote_key) if record.retired else None
     if not 200 <= status < 300:
         if status >= 500 or status in (408, 425, 429):
             after = retry_after(answer.header("Retry-After"))
             raise RetryableError("NAVE-S066", after=after, status=status, url=short(url, 200))
         raise ConfigError("NAVE-S066", status=status, url=short(url, 200))
-    return _found(options, wanted, record, answer)
+    return None if record.retired else _found(options, wanted, record, answer)
 
 
 def _found(options: HttpSinkOptions, wanted: ProbeOptions, record: Outbound, answer: Answer) -> Receipt | None:

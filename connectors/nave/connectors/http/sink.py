@@ -8,13 +8,15 @@ from typing import Any
 
 import msgspec
 
-from nave.connectors.http.answers import judge, lost
-from nave.connectors.http.client import Answer, Call, Client, address
-from nave.connectors.http.options import HttpOptions, HttpSinkOptions
+from nave.connectors.http.addresses import address
+from nave.connectors.http.answers import judge, judge_deletion, lost
+from nave.connectors.http.client import Answer, Call, Client
+from nave.connectors.http.login import UNRENEWED
+from nave.connectors.http.options import HttpOptions, HttpSinkOptions, fields
 from nave.core.errors import ConfigError, NaveError, PermanentError, RetryableError, UnknownOutcome
 from nave.core.protocols import Outbound, Outcome, Receipt, Setting
 
-_UNREACHED = "NAVE-S050"
+_UNREACHED = frozenset({"NAVE-S050", UNRENEWED})
 _HELD_BACK = "NAVE-S058"
 _BUSY = frozenset({429, 503})
 """The service takes nothing from anybody for now, so the rest need not be tried: RFC 9110 15.6.4, RFC 6585 4."""
@@ -25,6 +27,8 @@ class HttpSink:
 
     def __init__(self, connection: HttpOptions, options: HttpSinkOptions, setting: Setting) -> None:
         self._options = options
+        self._deleting = options.model_copy(update={"idempotent": True})
+        self._delete_path = options.delete_path or options.path
         self._client = Client(
             connection, setting, lanes=options.concurrency, most=options.max_answer, resend=options.idempotent
         )
@@ -51,37 +55,58 @@ class HttpSink:
         held_back = Receipt(Outcome.RETRY, error=RetryableError(_HELD_BACK, url=self._client.url), tried=False)
         listed = [receipts.get(number, held_back) for number in range(len(records))]
         errors = [receipt.error for receipt in listed if receipt.outcome is Outcome.RETRY]
-        if errors and len(errors) == len(listed):
+        concerned = sum(receipt.tried or receipt.outcome is Outcome.RETRY for receipt in listed)
+        if errors and len(errors) == concerned:
             _raise_for_all([error for error in errors if error is not None])
         return listed
 
     def _calls(self, records: Sequence[Outbound], receipts: dict[int, Receipt]) -> Generator[tuple[int, Call], None, None]:
         """What is to be sent; records for which nothing is get their receipts at once."""
         for number, record in enumerate(records):
-            if record.retired:
-                receipts[number] = Receipt(Outcome.ACCEPTED)
+            if record.retired and (receipt := self._without_call(record)) is not None:
+                receipts[number] = receipt
                 continue
             try:
-                yield number, self._call(record)
+                yield number, self._deletion(record) if record.retired else self._call(record)
             except (TypeError, ValueError, OverflowError, msgspec.MsgspecError) as error:
                 receipts[number] = Receipt(Outcome.REJECTED, error=PermanentError("NAVE-S059", reason=str(error)[:80]))
 
+    def _without_call(self, record: Outbound) -> Receipt | None:
+        """The receipt of a retired record for which nothing is sent; it says so: `tried` is false."""
+        if self._options.retired == "keep":
+            return Receipt(Outcome.DUPLICATE, record.remote_key, tried=False)
+        if record.remote_key is None and "remote_key" in fields(self._delete_path):
+            return Receipt(Outcome.REJECTED, error=PermanentError("NAVE-K240"), tried=False)
+        return None
+
     def _call(self, record: Outbound) -> Call:
+        url = address(self._client.url, self._options.path, record)
+        return Call(self._options.method, url, self._told(record), self._encode(record.values))
+
+    def _deletion(self, record: Outbound) -> Call:
+        told = self._told(record)
+        del told["Content-Type"]
+        return Call("DELETE", address(self._client.url, self._delete_path, record), told)
+
+    def _told(self, record: Outbound) -> dict[str, str]:
         headers = {**self._headers, self._options.idempotency_header: record.idempotency_key}
         if self._options.version_header is not None:
             headers[self._options.version_header] = str(record.version)
-        url = address(self._client.url, self._options.path, record)
-        return Call(self._options.method, url, headers, self._encode(record.values))
+        return headers
 
     def _judged(self, record: Outbound, answer: Answer | NaveError) -> tuple[Receipt, bool]:
         """The receipt, and whether it makes sense to go on with others."""
         if isinstance(answer, Answer):
-            receipt = judge(record, self._options, answer)
+            receipt = (judge_deletion if record.retired else judge)(record, self._judging(record), answer)
             return receipt, answer.status not in _BUSY and not isinstance(receipt.error, ConfigError)
         if isinstance(answer, UnknownOutcome):
             params: dict[str, Any] = dict(answer.params)
-            return lost(self._options, answer.code, **params), False
-        return Receipt(Outcome.RETRY, error=answer), False
+            return lost(self._judging(record), answer.code, **params), False
+        return Receipt(Outcome.RETRY, error=answer, tried=answer.code != UNRENEWED), False
+
+    def _judging(self, record: Outbound) -> HttpSinkOptions:
+        """DELETE has the same effect twice as once (RFC 9110, 9.2.2), so one that got lost is sent again at any target."""
+        return self._deleting if record.retired else self._options
 
 
 def _raise_for_all(errors: Sequence[NaveError]) -> None:
@@ -90,7 +115,7 @@ def _raise_for_all(errors: Sequence[NaveError]) -> None:
         if isinstance(error, ConfigError):
             raise error
     telling = [error for error in errors if error.code != _HELD_BACK]
-    if all(error.code == _UNREACHED or error.params.get("status") in _BUSY for error in telling):
+    if all(error.code in _UNREACHED or error.params.get("status") in _BUSY for error in telling):
         raise telling[0]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nave.connectors.sql.options import SqlOptions, SqlSinkOptions, SqlSourceOptions
-from nave.core.protocols import ConnectorSpec, Setting, Sink, Source
+from nave.core.protocols import ConnectorSpec, Extent, Setting, Sink, Source
 
 
 def _source(connection: SqlOptions, options: SqlSourceOptions, setting: Setting) -> Source:
@@ -13,9 +13,21 @@ def _source(connection: SqlOptions, options: SqlSourceOptions, setting: Setting)
 
 
 def _sink(connection: SqlOptions, options: SqlSinkOptions, setting: Setting) -> Sink:
+    if options.call is not None:
+        from nave.connectors.sql.procedure import ProcedureSink
+
+        return ProcedureSink(connection, options, setting)
+    if options.interface is not None:
+        from nave.connectors.sql.outbox import InterfaceSink
+
+        return InterfaceSink(connection, options, setting)
     from nave.connectors.sql.sink import SqlSink
 
     return SqlSink(connection, options, setting)
+
+
+def _extent(options: SqlSourceOptions) -> Extent:
+    return Extent.ALL if options.since is None and options.interface is None else Extent.PART
 
 
 def _check(connection: SqlOptions, setting: Setting) -> None:
@@ -26,11 +38,12 @@ def _check(connection: SqlOptions, setting: Setting) -> None:
 
 SPEC = ConnectorSpec(
     name="sql",
-    summary="A database: rows by query and watermark, with child rows; idempotent upserts guarded by a version",
+    summary="A database: rows by query, watermark or interface table, with children; upserts, interface tables, procedures",
     options=SqlOptions,
     source_options=SqlSourceOptions,
     sink_options=SqlSinkOptions,
     source=_source,
     sink=_sink,
     check=_check,
+    extent=_extent,
 )

@@ -8,6 +8,8 @@ from sqlalchemy import URL, Engine, create_engine, make_url, text
 
 from nave.connectors.sql.errors import translating
 from nave.connectors.sql.options import SqlOptions
+from nave.connectors.wording import short
+from nave.core.errors import ConfigError
 from nave.core.protocols import Setting
 
 _DRIVERS = {
@@ -25,7 +27,19 @@ def engine(options: SqlOptions, setting: Setting) -> Engine:
         settings: dict[str, Any] = {"connect_args": _arguments(url, options), "pool_pre_ping": True}
         if not _is_memory(url):
             settings |= {"pool_size": options.pool, "max_overflow": 0, "pool_timeout": options.connect.total_seconds()}
+        if options.mode == "thick" and url.get_backend_name() == "oracle":
+            return _thick(url, settings, setting.name)
         return create_engine(url, hide_parameters=True, **settings)
+
+
+def _thick(url: URL, settings: dict[str, Any], name: str) -> Engine:
+    """With Oracle's own client, which has to be installed; without it the driver's error comes as it is."""
+    import oracledb
+
+    try:
+        return create_engine(url, hide_parameters=True, thick_mode=True, **settings)
+    except oracledb.Error as error:
+        raise ConfigError("NAVE-K209", name=name, reason=short(str(error).splitlines()[0], 200)) from error
 
 
 def check(options: SqlOptions, setting: Setting) -> None:

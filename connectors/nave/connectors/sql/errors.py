@@ -17,6 +17,7 @@ _STATEMENT: _Row = (ConfigError, "NAVE-S032")
 _REFUSED: _Row = (PermanentError, "NAVE-S033")
 _LOGIN: _Row = (ConfigError, "NAVE-S034")
 _SETUP: _Row = (ConfigError, "NAVE-S035")
+_THICK: _Row = (ConfigError, "NAVE-K203")
 
 _STATES: tuple[tuple[str, _Row], ...] = (
     ("08", _GONE),
@@ -32,10 +33,27 @@ _STATES: tuple[tuple[str, _Row], ...] = (
     ("3D", _SETUP),
     ("42501", _LOGIN),
     ("42", _STATEMENT),
+    ("45", _REFUSED),
+    ("P0001", _REFUSED),
 )
 """Classes of SQLSTATE, the ISO standard's; the longest that fits comes first within its class."""
 
 _WORDS: tuple[tuple[str, _Row], ...] = (
+    ("(1644,", _REFUSED),
+    ("ora-20", _REFUSED),
+    ("ora-01017", _LOGIN),
+    ("ora-28000", _LOGIN),
+    ("ora-28001", _LOGIN),
+    ("ora-01031", _LOGIN),
+    ("dpy-3010", _THICK),
+    ("(1049,", _SETUP),
+    ("access denied", _LOGIN),
+    ("command denied", _LOGIN),
+    ("login failed", _LOGIN),
+    ("no pg_hba.conf entry", _LOGIN),
+    ('role "', _LOGIN),
+    ('database "', _SETUP),
+    ("unknown column", _STATEMENT),
     ("locked", _BUSY),
     ("busy", _BUSY),
     ("disk is full", _BUSY),
@@ -48,7 +66,7 @@ _WORDS: tuple[tuple[str, _Row], ...] = (
     ("not supported", _REFUSED),
     ("cannot adapt", _REFUSED),
 )
-"""What drivers without SQLSTATE (SQLite) say, in the classes that lump everything together."""
+"""What drivers without SQLSTATE (SQLite, PyMySQL, oracledb) say, in the classes that lump everything together."""
 
 _CLASSES: tuple[tuple[type[BaseException], _Row], ...] = (
     (vendor.IntegrityError, _REFUSED),

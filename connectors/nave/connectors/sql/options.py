@@ -45,6 +45,9 @@ class SqlOptions(BaseModel):
     pool: int = Field(default=4, ge=1, le=64, description="Connections at the same time, at most")
     connect: Duration = Field(default=timedelta(seconds=5), description="How long to wait for a connection")
     busy: Duration = Field(default=timedelta(seconds=5), description="How long to wait for a locked SQLite file")
+    mode: Literal["thin", "thick"] = Field(
+        default="thin", description="Oracle only: thick uses Oracle's own client, which servers before 12.1 need"
+    )
 
 
 class Since(BaseModel):
@@ -53,10 +56,37 @@ class Since(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     column: Identifier = Field(description="The watermark column, a time or a whole number; it must be in the result")
+    key: Identifier | None = Field(
+        default=None,
+        description="The column that tells rows of one watermark apart: they are read in its order, and a read that ended "
+        "among them goes on there",
+    )
     overlap: Duration | int | None = Field(
         default=None, description="How far to go back each time, for rows that were committed late: 10m, or a count"
     )
     start: str | int | None = Field(default=None, description="Where the first read starts; everything if left out")
+
+
+class Interface(BaseModel):
+    """How a source takes rows from an interface table, and tells there what became of them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    status: Identifier = Field(description="The column that says how it stands with a row")
+    key: Identifier = Field(description="The column that tells rows apart, best the primary key")
+    order: Identifier | None = Field(default=None, description="Rows are taken in this order; by `key` if left out")
+    new: int | str = Field(default=0, description="Status of rows to take")
+    done: int | str = Field(default=1, description="Status of rows that are safe in the hub")
+    failed: int | str = Field(default=2, description="Status of rows that could not be read")
+    message: Identifier | None = Field(default=None, description="The column for the reason, cut to its length; else NULL")
+    at: Identifier | None = Field(default=None, description="The column for the time, by the database's clock")
+    language: Literal["en", "zh"] = Field(default="en", description="Language of the reason")
+
+    @model_validator(mode="after")
+    def _differ(self) -> Interface:
+        if len({str(self.new), str(self.done), str(self.failed)}) < 3:
+            raise ValueError("expected three different values for new, done and failed")
+        return self
 
 
 class Child(BaseModel):
@@ -83,6 +113,9 @@ class SqlSourceOptions(BaseModel):
     query: str | None = Field(default=None, min_length=1, description="The select; may hold :since")
     table: Table | None = Field(default=None, description="All columns of a table or view, in place of a query")
     since: Since | None = Field(default=None, description="Read only what changed; left out, everything each time")
+    interface: Interface | None = Field(
+        default=None, description="The table is an interface table: take its new rows, and write their status back"
+    )
     children: dict[str, Child] = Field(default_factory=dict, description="Field name -> rows that belong to each row")
     batch: int = Field(default=1000, ge=1, le=1000, description="Records per batch, at most")
 
@@ -90,19 +123,72 @@ class SqlSourceOptions(BaseModel):
     def _one(self) -> SqlSourceOptions:
         if (self.query is None) == (self.table is None):
             raise ValueError("expected either query or table")
+        if self.interface is not None and (self.table is None or self.since is not None):
+            raise ValueError("expected table, and no since, beside interface")
         if self.since is None and self.query and re.search(r"(?<![:\w]):since\b", self.query):
             raise ValueError("expected since: {column: ...}, because the query has :since")
         return self
 
 
-class SqlSinkOptions(BaseModel):
-    """A sink: one table that Nave inserts into and updates."""
+class InterfaceOut(BaseModel):
+    """How a sink puts rows into an interface table, and reads there what became of them."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    table: Table = Field(description="The table")
-    key: Identifier = Field(
-        description="Tells records apart, best with a unique index; the golden id if the mapping leaves it out"
+    id: Identifier = Field(
+        description="A column of text with a unique index, filled with the golden id and the version: 0SA7QMC5QR800-3"
+    )
+    status: Identifier = Field(description="The column that says how it stands with a row")
+    new: int | str = Field(default=0, description="Status that rows are inserted with")
+    done: int | str = Field(default=1, description="Status of rows that the target has taken")
+    failed: int | str = Field(default=2, description="Status of rows that the target refuses")
+    message: Identifier | None = Field(default=None, description="The column with the target's reason")
+    remote_key: Identifier | None = Field(default=None, description="The column with the target's own key")
+    confirm: bool = Field(default=True, description="Wait for the target's word; false: a row that is there is delivered")
+    look: Duration = Field(default=timedelta(seconds=10), description="How long to wait between looks for the target's word")
+
+    @model_validator(mode="after")
+    def _differ(self) -> InterfaceOut:
+        if len({str(self.new), str(self.done), str(self.failed)}) < 3:
+            raise ValueError("expected three different values for new, done and failed")
+        return self
+
+
+class Call(BaseModel):
+    """A stored procedure, called once per record."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    procedure: Table = Field(description="Its name, or schema.name")
+    arguments: list[str] = Field(
+        default_factory=list,
+        description="Fields of the record in the order of the parameters; $key, $version and $id (both) are the hub's; "
+        "$null stands for a parameter that only gives something back",
+    )
+    function: bool = Field(default=False, description="It is a function that gives a row: select * from NAME(...)")
+    code: Identifier | None = Field(default=None, description="The column of its answer that holds a result code")
+    accepted: list[int | str] = Field(default=[0], description="Codes that mean yes; all others refuse the record")
+    message: Identifier | None = Field(default=None, description="The column of its answer that says why")
+    remote_key: Identifier | None = Field(default=None, description="The column of its answer with the target's own key")
+    idempotent: bool = Field(
+        default=False, description="A repeated call changes nothing; else a lost answer waits for a person"
+    )
+
+
+class SqlSinkOptions(BaseModel):
+    """A sink: one table that Nave inserts into and updates, an interface table, or a stored procedure."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    table: Table | None = Field(default=None, description="The table")
+    call: Call | None = Field(default=None, description="A stored procedure to call, in place of a table")
+    interface: InterfaceOut | None = Field(
+        default=None, description="The table is an interface table: insert a row per version, and read its status back"
+    )
+    key: Identifier | None = Field(
+        default=None,
+        description="Needed for a plain table. Tells records apart, best with a unique index; the golden id if the "
+        "mapping leaves it out",
     )
     version: Identifier | None = Field(
         default=None,
@@ -117,3 +203,21 @@ class SqlSinkOptions(BaseModel):
         "share a key, best where the key is the golden id",
     )
     create: bool = Field(default=False, description="Make the table, and columns that it lacks, when first needed")
+
+    @property
+    def idempotent(self) -> bool:
+        """Whether the same record may be written again after a lost answer."""
+        return self.call is None or self.call.idempotent
+
+    @model_validator(mode="after")
+    def _one_way(self) -> SqlSinkOptions:
+        if (self.table is None) == (self.call is None):
+            raise ValueError("expected either table or call")
+        if (self.key is None) == (self.call is None and self.interface is None):
+            raise ValueError("expected key with a plain table, and only there")
+        plain = self.version is None and self.columns is None and not self.create and self.retired == "keep"
+        if (not plain and self.key is None) or (self.call is not None and self.interface is not None):
+            raise ValueError(
+                "version, columns, create and retired go with a plain table only, and call goes without interface"
+            )
+        return self

@@ -24,32 +24,40 @@ _LOWEST: dict[str, Any] = {
 """Below everything that a watermark column may hold, for a query of the user's own that needs a value."""
 
 
-def select(options: SqlSourceOptions, since: Any, connection: Connection, name: str) -> TextClause:
-    """The source's statement. Rows without a watermark come each time: nothing could tell when they change."""
-    inner, column = _inner(options, connection, name)
+def select(options: SqlSourceOptions, since: Any, connection: Connection, name: str, behind: Any = None) -> TextClause:
+    """The source's statement. Rows without a watermark come each time: nothing could tell when they change.
+
+    With `behind`, of the rows at `since` only those come that have a higher key.
+    """
+    inner, column, key = _inner(options, connection, name)
     if options.since is None:
         return text(inner)
     own = bool(_SINCE.search(inner))
     if since is None and own:
         since = _lowest(connection.dialect.name, name)
-    where = f" where {column} >= :since or {column} is null" if since is not None and not own else ""
-    statement = text(f"select * from ({inner}\n) nave_q{where} order by {column}")
-    if not own and not where:
-        return statement
+    where = ""
+    if since is not None and not own:
+        where = f" where {column} >= :since or {column} is null"
+    if where and key and behind is not None:
+        ties = f"{column} = :since and ({key} > :nave_key or {key} is null)"
+        where = f" where {column} > :since or ({ties}) or {column} is null"
+    statement = text(f"select * from ({inner}\n) nave_q{where} order by {column}{f', {key}' if key else ''}")
     # No type: the driver's own typing then fits the column, whatever it is.
-    return statement.bindparams(bindparam("since", since, type_=NullType()))
+    bound = {"since": since if own or where else None, "nave_key": behind if ":nave_key" in where else None}
+    return statement.bindparams(*(bindparam(n, v, type_=NullType()) for n, v in bound.items() if v is not None))
 
 
-def _inner(options: SqlSourceOptions, connection: Connection, name: str) -> tuple[str, str]:
-    """The user's select, or one of a whole table, and the watermark column as it has to be written."""
+def _inner(options: SqlSourceOptions, connection: Connection, name: str) -> tuple[str, str, str]:
+    """The user's select, or one of a whole table, and the columns of watermark and key as they have to be written."""
     column = options.since.column if options.since else ""
+    key = (options.since.key or "") if options.since else ""
     if options.query is not None:
-        return options.query.rstrip().rstrip(";"), column
+        return options.query.rstrip().rstrip(";"), column, key
     assert options.table is not None
     table, names = reflected(connection, options.table, name)
-    if column:
-        column = quoted(one_of(column, names, name), connection.dialect)
-    return f"select * from {table}".replace(":", "\\:"), column.replace(":", "\\:")
+    written = [quoted(one_of(one, names, name), connection.dialect) if one else "" for one in (column, key)]
+    escaped = [one.replace(":", "\\:") for one in (f"select * from {table}", *written)]
+    return escaped[0], escaped[1], escaped[2]
 
 
 def _lowest(dialect: str, name: str) -> Any:
@@ -66,6 +74,15 @@ def children(child: Child, keys: Sequence[Any]) -> TextClause:
 
 def reflected(connection: Connection, table: str, name: str) -> tuple[str, list[str]]:
     """A table's name as it has to be written, and its columns; a ConfigError if there is none of that name."""
+    found, schema = located(connection, table, name)
+    written = quoted(found, connection.dialect)
+    if schema:
+        written = f"{quoted(schema, connection.dialect)}.{written}"
+    return written, [str(column["name"]) for column in inspect(connection).get_columns(found, schema)]
+
+
+def located(connection: Connection, table: str, name: str) -> tuple[str, str | None]:
+    """A table's name and schema as the database has them; a ConfigError if there is none of that name."""
     schema, bare = _split(table)
     inspector = inspect(connection)
     known = {one: one for one in [*inspector.get_table_names(schema), *inspector.get_view_names(schema)]}
@@ -73,10 +90,7 @@ def reflected(connection: Connection, table: str, name: str) -> tuple[str, list[
     if found is None:
         near = ", ".join(get_close_matches(bare, known) or sorted(known)[:8]) or "-"
         raise ConfigError("NAVE-S040", name=name, table=table, near=near)
-    written = quoted(found, connection.dialect)
-    if schema:
-        written = f"{quoted(schema, connection.dialect)}.{written}"
-    return written, [str(column["name"]) for column in inspector.get_columns(found, schema)]
+    return found, schema
 
 
 def _split(table: str) -> tuple[str | None, str]:

@@ -3,38 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, closing, nullcontext
+from datetime import datetime
 from itertools import chain
 from types import TracebackType
 from typing import Any
 
 from sqlalchemy import Connection, CursorResult, Engine
 
+from nave.connectors.sql.chunks import Chunk, Row, chunk_of, gathered
+from nave.connectors.sql.clock import database_time, not_ahead
 from nave.connectors.sql.engine import engine
 from nave.connectors.sql.errors import translating
+from nave.connectors.sql.interface import InterfaceTable
 from nave.connectors.sql.options import Child, SqlOptions, SqlSourceOptions
 from nave.connectors.sql.select import children, one_of, select
-from nave.connectors.sql.values import raw_rows, refused_row
+from nave.connectors.sql.told import Telling, Told, unknown
+from nave.connectors.sql.values import raw_rows
 from nave.connectors.sql.watermark import LOOK, Position, Window, back, same
+from nave.connectors.wording import short
 from nave.core.errors import ConfigError, PermanentError
-from nave.core.protocols import Batch, Place, Raw, Refused, Setting
+from nave.core.protocols import Batch, End, Raw, Setting
 
 _Family = list[Raw] | PermanentError
 """The children of one row, or why one of them could not be read."""
-
-
-@dataclass(slots=True)
-class _Chunk:
-    """Rows of one batch; `marks` are the watermarks of all of them, `rows` what a digest is made of."""
-
-    records: list[Raw] = field(default_factory=list)
-    places: list[Place] = field(default_factory=list)
-    refused: list[Refused] = field(default_factory=list)
-    marks: list[Any] = field(default_factory=list)
-
-    def rows(self) -> list[Any]:
-        return [*self.records, *(one.raw for one in self.refused)]
 
 
 class SqlSource:
@@ -61,52 +53,83 @@ class SqlSource:
         Rows of equal watermark are never skipped. RetryableError when the database is gone or locked, ConfigError when
         the statement is wrong.
         """
-        before = Position.parse(after)
         if self._engine is None:
             self._engine = engine(self._connection, self._setting)
+        if self._options.interface is not None:
+            yield from InterfaceTable(self._engine, self._options, self._name, self._records).read(after)
+            return
+        before = Position.parse(after)
         with (
             translating(self._name),
             self._engine.connect() as connection,
             closing(self._chunks(connection, before)) as chunks,
         ):
-            yield from self._batches(self._unless_seen(chunks, before), before)
+            if self._options.since is not None:
+                yield from self._changes(chunks, before, database_time(connection))
+                return
+            fresh = self._unless_seen(chunks, before)
+            if fresh is not None:
+                yield from self._all(fresh)
 
-    def _batches(self, chunks: Iterator[_Chunk], before: Position) -> Iterator[Batch]:
+    def _all(self, chunks: Iterator[Chunk]) -> Iterator[Batch]:
+        """The batches of a whole read; it is told whole when the last of them is."""
+        window = Window()
+        for number, (chunk, last) in enumerate(_flagged(chunks, empty=True)):
+            window.add(chunk.contents())
+            position = Position.of(None, window.seen()).text() if last else None
+            yield self._batch(chunk, position, End.WHOLE if last else None, first=number == 0)
+
+    def _changes(self, chunks: Iterator[Chunk], before: Position, now: tuple[datetime, datetime] | None) -> Iterator[Batch]:
+        """The batches of what is not as the last read left it. The watermark follows the database's clock, not beyond it."""
         since = self._options.since
-        window = Window(since.overlap if since else None, before.mark() if since else None)
-        origin = {"unit": "row", "table": self._options.table or self._name}
-        for chunk, last in _flagged(chunks):
-            window.add(chunk.marks, chunk.rows())
-            position = None
-            if last or since is not None:
-                position = Position.of(window.at, window.seen() if last else None).text()
-            yield Batch(chunk.records, chunk.places, origin, position, chunk.refused)
+        assert since is not None
+        telling = Telling(since.overlap, before.mark(), lambda mark: not_ahead(mark, now))
+        fresh = unknown(_followed(chunks, telling), _told(before))
+        at = before.mark()
+        for number, (chunk, last) in enumerate(_flagged(gathered(fresh, self._options.batch), empty=False)):
+            marks = [one for one in chunk.marks if one is not None]
+            at = max([*marks, *([at] if at is not None else [])], default=None)
+            if last:
+                reached = not_ahead(telling.at, now)
+                position = Position.of(reached, None, telling.told(reached).text())
+            else:
+                reached = not_ahead(at, now)
+                position = Position.of(reached, None, None, chunk.last_key if chunk.last_mark == reached else None)
+            yield self._batch(chunk, position.text(), None, first=number == 0)
 
-    def _unless_seen(self, chunks: Iterator[_Chunk], before: Position) -> Iterator[_Chunk]:
-        """The chunks, but none if they hold exactly what the last read ended with."""
+    def _batch(self, chunk: Chunk, position: str | None, end: End | None, *, first: bool) -> Batch:
+        origin = {"unit": "row", "table": self._options.table or self._name}
+        return Batch(chunk.records, chunk.places, origin, position, chunk.refused, end, first)
+
+    def _unless_seen(self, chunks: Iterator[Chunk], before: Position) -> Iterator[Chunk] | None:
+        """The chunks, or None if they hold exactly what the last read ended with."""
         if before.seen is None:
             return chunks
-        head: list[_Chunk] = []
+        head: list[Chunk] = []
         for chunk in chunks:
             head.append(chunk)
-            if sum(len(one.marks) for one in head) > min(LOOK, before.seen.rows):
+            if sum(len(one.rows) for one in head) > min(LOOK, before.seen.rows):
                 return chain(head, chunks)
-        return iter(()) if same([row for one in head for row in one.rows()], before.seen) else iter(head)
+        return None if same([row for one in head for row in one.contents()], before.seen) else iter(head)
 
-    def _chunks(self, connection: Connection, before: Position) -> Generator[_Chunk, None, None]:
+    def _chunks(self, connection: Connection, before: Position) -> Generator[Chunk, None, None]:
         since, size = self._options.since, self._options.batch
-        low = None
+        low = behind = None
         if since is not None:
-            low = back(before.mark(), since.overlap) if before.at is not None else since.start
-        statement = select(self._options, low, connection, self._name)
+            behind = before.key()
+            low = since.start if before.at is None else before.mark()
+            if before.at is not None and behind is None:
+                low = back(low, since.overlap)
+        statement = select(self._options, low, connection, self._name, behind)
         streaming = connection.execution_options(stream_results=True, max_row_buffer=size)
         result = streaming.execute(statement)
         with closing(result):
             names = self._names(result)
             mark = names.index(one_of(since.column, names, self._name)) if since else None
+            key = names.index(one_of(since.key, names, self._name)) if since and since.key else None
             number = 0
             for rows in result.partitions(size):
-                yield self._chunk(connection, names, rows, number, mark)
+                yield chunk_of(rows, self._records(connection, names, rows), number, mark, key)
                 number += len(rows)
 
     def _names(self, result: CursorResult[Any]) -> list[str]:
@@ -118,22 +141,13 @@ class SqlSource:
             raise ConfigError("NAVE-S042", name=self._name, column=twice[0])
         return names
 
-    def _chunk(self, connection: Connection, names: list[str], rows: Sequence[Any], before: int, mark: int | None) -> _Chunk:
-        chunk = _Chunk()
+    def _records(self, connection: Connection, names: list[str], rows: Sequence[Any]) -> list[Raw | PermanentError]:
+        """Each row with its children, or why it cannot be kept."""
         families = self._families(connection, names, rows)
-        bad: list[Any] = []
-        for number, (row, record) in enumerate(zip(rows, raw_rows(names, rows), strict=True), start=before + 1):
-            whole = _with_children(row, record, families) if families else record
-            at = row[mark] if mark is not None else None
-            if isinstance(whole, PermanentError):
-                chunk.refused.append(Refused((number, None), refused_row(row), whole))
-                bad.append(at)
-            else:
-                chunk.records.append(whole)
-                chunk.places.append((number, None))
-                chunk.marks.append(at)
-        chunk.marks += bad
-        return chunk
+        records = raw_rows(names, rows)
+        if not families:
+            return records
+        return [_with_children(row, record, families) for row, record in zip(rows, records, strict=True)]
 
     def _families(
         self, connection: Connection, names: list[str], rows: Sequence[Any]
@@ -146,12 +160,19 @@ class SqlSource:
             found[field_name] = (at, self._family(connection, child, keys) if keys else {})
         return found
 
+    def _beside(self, connection: Connection) -> AbstractContextManager[Connection]:
+        """A connection to ask while rows are being read: MariaDB and MySQL give one answer at a time per connection."""
+        assert self._engine is not None
+        alone = connection.dialect.name in ("mysql", "mariadb")
+        return self._engine.connect() if alone else nullcontext(connection)
+
     def _family(self, connection: Connection, child: Child, keys: Sequence[Any]) -> Mapping[Any, _Family]:
-        result = connection.execution_options(stream_results=False).execute(children(child, keys))
-        names = self._names(result)
+        with self._beside(connection) as other:
+            result = other.execution_options(stream_results=False).execute(children(child, keys))
+            names = self._names(result)
+            rows = result.all()
         on = names.index(one_of(child.on, names, self._name))
         family: dict[Any, _Family] = {}
-        rows = result.all()
         for row, record in zip(rows, raw_rows(names, rows), strict=True):
             siblings = family.setdefault(row[on], [])
             if isinstance(record, PermanentError):
@@ -175,12 +196,26 @@ def _with_children(
     return record
 
 
-def _flagged(chunks: Iterable[_Chunk]) -> Iterator[tuple[_Chunk, bool]]:
-    """Each chunk, and whether it is the last."""
-    held: _Chunk | None = None
+def _followed(chunks: Iterable[Chunk], telling: Telling) -> Iterator[tuple[Any, Row]]:
+    for chunk in chunks:
+        contents = chunk.contents()
+        telling.add(chunk.marks, contents)
+        yield from zip(contents, chunk.rows, strict=True)
+
+
+def _told(before: Position) -> Told:
+    try:
+        return Told.parse(before.told) if before.told else Told()
+    except ValueError as error:
+        raise ConfigError("NAVE-S003", position=short(before.told)) from error
+
+
+def _flagged(chunks: Iterable[Chunk], *, empty: bool) -> Iterator[tuple[Chunk, bool]]:
+    """Each chunk, and whether it is the last; where `empty` says something too, that is a chunk without rows."""
+    held: Chunk | None = None
     for chunk in chunks:
         if held is not None:
             yield held, False
         held = chunk
-    if held is not None:
-        yield held, True
+    if held is not None or empty:
+        yield held or Chunk([]), True

@@ -46,16 +46,19 @@ class Target:
 
 def look_up(connection: Connection, options: SqlSinkOptions, name: str) -> Target:
     """Find the table; a ConfigError says what is near when table, key or version column is not there."""
+    assert options.table is not None
+    assert options.key is not None
     table, columns = reflected(connection, options.table, name)
     key = one_of(options.key, columns, name)
     version = one_of(options.version, columns, name) if options.version else None
     schema, _, bare = options.table.rpartition(".")
     return Target(
-        table, tuple(columns), key, version, _is_unique(connection, bare.strip('"'), schema.strip('"') or None, key)
+        table, tuple(columns), key, version, is_unique(connection, bare.strip('"'), schema.strip('"') or None, key)
     )
 
 
-def _is_unique(connection: Connection, table: str, schema: str | None, key: str) -> bool:
+def is_unique(connection: Connection, table: str, schema: str | None, key: str) -> bool:
+    """Whether the column alone has a primary key or a unique index."""
     inspector = inspect(connection)
     names = {one.casefold(): one for one in inspector.get_table_names(schema)}
     found = names.get(table.casefold())
@@ -74,7 +77,8 @@ def _is_unique(connection: Connection, table: str, schema: str | None, key: str)
 _TYPES: dict[type, TypeEngine[Any]] = {
     bool: Boolean(),
     int: BigInteger(),
-    Decimal: Numeric(),
+    # Without digits, MariaDB, MySQL and SQL Server round to whole numbers.
+    Decimal: Numeric().with_variant(Numeric(38, 10), "mysql", "mariadb", "mssql"),
     datetime: DateTime(timezone=True),
     date: Date(),
     time: Time(),
@@ -83,6 +87,7 @@ _TYPES: dict[type, TypeEngine[Any]] = {
 
 def make(connection: Connection, options: SqlSinkOptions, sample: Mapping[str, Any], name: str) -> None:
     """Make the table, or the columns that it lacks, for the values of `sample`."""
+    assert options.table is not None
     schema, _, bare = options.table.rpartition(".")
     definition = _definition(options, bare.strip('"'), schema.strip('"') or None, sample)
     inspector = inspect(connection)
@@ -98,6 +103,7 @@ def make(connection: Connection, options: SqlSinkOptions, sample: Mapping[str, A
 
 
 def _definition(options: SqlSinkOptions, table: str, schema: str | None, sample: Mapping[str, Any]) -> TableDefinition:
+    assert options.key is not None
     key, version = options.key.strip('"'), (options.version or "").strip('"')
     kinds: dict[str, TypeEngine[Any]] = {key: String(200)}
     kinds |= {name: _TYPES.get(type(value), Text()) for name, value in sample.items() if name != key}

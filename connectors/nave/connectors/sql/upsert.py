@@ -38,24 +38,24 @@ def upsert(dialect: Dialect, table: str, columns: Sequence[str], key: str, versi
 
 def removal(dialect: Dialect, table: str, key: str) -> str:
     """The statement that deletes one row of a quoted `table` by its key."""
-    return f"delete from {table} where {_quote(dialect)(key)} = {next(_marks(dialect))}"
+    return f"delete from {table} where {_quote(dialect)(key)} = {next(marks(dialect))}"
 
 
 def _on_conflict(dialect: Dialect, table: str, columns: tuple[str, ...], key: str, version: str | None) -> Upsert:
-    q, marks = _quote(dialect), _marks(dialect)
+    q, given = _quote(dialect), marks(dialect)
     changes = ", ".join(f"{q(one)} = excluded.{q(one)}" for one in columns if one != key)
     guard = f" where excluded.{q(version)} >= {table}.{q(version)} or {table}.{q(version)} is null" if version else ""
     action = f"do update set {changes}{guard}" if changes else "do nothing"
     text = (
-        f"insert into {table} ({', '.join(map(q, columns))}) values ({', '.join(next(marks) for _ in columns)})"
+        f"insert into {table} ({', '.join(map(q, columns))}) values ({', '.join(next(given) for _ in columns)})"
         f" on conflict ({q(key)}) {action}"
     )
     return Upsert(columns.index(key), text)
 
 
 def _merge(dialect: Dialect, table: str, columns: tuple[str, ...], key: str, version: str | None) -> Upsert:
-    q, marks = _quote(dialect), _marks(dialect)
-    row = ", ".join(f"{next(marks)} as {q(one)}" for one in columns)
+    q, given = _quote(dialect), marks(dialect)
+    row = ", ".join(f"{next(given)} as {q(one)}" for one in columns)
     changes = ", ".join(f"t.{q(one)} = s.{q(one)}" for one in columns if one != key)
     guard = f" where s.{q(version)} >= t.{q(version)} or t.{q(version)} is null" if version else ""
     matched = f" when matched then update set {changes}{guard}" if changes else ""
@@ -68,16 +68,16 @@ def _merge(dialect: Dialect, table: str, columns: tuple[str, ...], key: str, ver
 
 
 def _separately(dialect: Dialect, table: str, columns: tuple[str, ...], key: str, version: str | None) -> Upsert:
-    q, marks = _quote(dialect), _marks(dialect)
+    q, given = _quote(dialect), marks(dialect)
     others = tuple(one for one in columns if one != key) or (key,)
-    changes = ", ".join(f"{q(one)} = {next(marks)}" for one in others)
-    match = f"{q(key)} = {next(marks)}"
-    guard = f" and ({q(version)} <= {next(marks)} or {q(version)} is null)" if version else ""
+    changes = ", ".join(f"{q(one)} = {next(given)}" for one in others)
+    match = f"{q(key)} = {next(given)}"
+    guard = f" and ({q(version)} <= {next(given)} or {q(version)} is null)" if version else ""
     text = f"update {table} set {changes} where {match}{guard}"
-    again = _marks(dialect)
+    again = marks(dialect)
     insert = f"insert into {table} ({', '.join(map(q, columns))}) values ({', '.join(next(again) for _ in columns)})"
 
-    existing = f"select 1 from {table} where {q(key)} = {next(_marks(dialect))}"
+    existing = f"select 1 from {table} where {q(key)} = {next(marks(dialect))}"
     order = tuple(map(columns.index, (*others, key, *((version,) if version else ()))))
     return Upsert(columns.index(key), text, insert, existing, order)
 
@@ -106,5 +106,5 @@ class _Marks:
         return self._form.format(next(self._numbers))
 
 
-def _marks(dialect: Dialect) -> _Marks:
+def marks(dialect: Dialect) -> _Marks:
     return _Marks(dialect.paramstyle)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
@@ -39,25 +38,36 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """`at` is the highest watermark as text of type `kind`, None while there is none; `seen` what lies in the overlap."""
+    """`at` is the highest watermark as text of type `kind`, None while there is none."""
 
     at: str | None = None
     kind: str = "str"
     seen: Seen | None = None
+    """What a whole read held."""
+    told: str | None = None
+    """What a read with a watermark will see again."""
+    behind: tuple[str, str] | None = None
+    """In the middle of a read: the key, and its type, of the row at `at` behind which it goes on."""
 
     @classmethod
-    def of(cls, mark: Any, seen: Seen | None) -> Position:
-        """Of a driver's value; a ConfigError for a type that cannot be a watermark."""
+    def of(cls, mark: Any, seen: Seen | None, told: str | None = None, key: Any = None) -> Position:
+        """Of a driver's values; a ConfigError for a type that cannot be a watermark."""
         if mark is None:
-            return cls(seen=seen)
+            return cls(seen=seen, told=told)
         kind = type(mark).__name__
         if kind not in _READ:
             raise ConfigError("NAVE-S037", kind=kind)
-        return cls(_SHOW.get(kind, str)(mark), kind, seen)
+        shown = _SHOW.get(type(key).__name__, str)(key)
+        behind = (shown, type(key).__name__) if type(key).__name__ in _READ else None
+        return cls(_SHOW.get(kind, str)(mark), kind, seen, told, behind)
 
     def mark(self) -> Any:
         """The driver's value again."""
         return None if self.at is None else _READ[self.kind](self.at)
+
+    def key(self) -> Any:
+        """The driver's value of the key behind which a read goes on, or None."""
+        return None if self.behind is None else _READ[self.behind[1]](self.behind[0])
 
     def text(self) -> str:
         """As stored in the checkpoint."""
@@ -73,6 +83,7 @@ class Position:
             seen = fields.pop("seen")
             position = cls(**fields, seen=Seen(**seen) if seen else None)
             position.mark()
+            position.key()
         except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
             raise ConfigError("NAVE-S003", position=short(text)) from error
         return position
@@ -115,35 +126,20 @@ def digest(rows: Iterable[Any]) -> int:
 
 
 class Window:
-    """The rows of a read that the next one will see again: those not below the highest watermark less the overlap."""
+    """The digests of a whole read; memory is bounded by `LOOK` rows."""
 
-    def __init__(self, overlap: timedelta | int | None, at: Any) -> None:
-        self.at = at
-        self._overlap = overlap
-        self._rows: deque[tuple[Any, Any]] = deque(maxlen=LOOK)
-        self._unmarked: deque[Any] = deque(maxlen=LOOK)
-        self._dropped: Any = None
+    def __init__(self) -> None:
+        self._rows: list[Any] = []
         self._full = False
 
-    def add(self, marks: Sequence[Any], rows: Sequence[Any]) -> None:
-        """Remember rows with their watermarks, oldest first; memory is bounded by `LOOK` rows."""
-        for mark, row in zip(marks, rows, strict=True):
-            if mark is None:
-                self._full = self._full or len(self._unmarked) == LOOK
-                self._unmarked.append(row)
-                continue
-            if len(self._rows) == LOOK:
-                self._dropped = self._rows[0][0]
-            self._rows.append((mark, row))
-            self.at = mark if self.at is None else max(self.at, mark)
+    def add(self, rows: Sequence[Any]) -> None:
+        """Remember rows, in any order."""
+        self._full = self._full or len(self._rows) + len(rows) > LOOK
+        self._rows = [] if self._full else [*self._rows, *rows]
 
     def seen(self) -> Seen | None:
         """What the next read will see if nothing changes, or None if that is too much to compare."""
-        low = back(self.at, self._overlap)
-        if self._full or (self._dropped is not None and self._dropped >= low):
-            return None
-        again = [row for mark, row in self._rows if mark >= low] + list(self._unmarked)
-        return Seen(len(again), f"{digest(again):032x}")
+        return None if self._full else Seen(len(self._rows), f"{digest(self._rows):032x}")
 
 
 def same(rows: Sequence[Any], seen: Seen) -> bool:

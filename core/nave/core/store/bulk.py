@@ -36,9 +36,9 @@ class Dialect(Protocol):
 
     def serialise(self, connection: sa.Connection, name: str) -> None: ...
 
-    def durability(self, connection: sa.Connection, durable: bool) -> None: ...
+    def try_serialise(self, connection: sa.Connection, names: Sequence[str], patience: float) -> bool: ...
 
-    def begun(self, connection: sa.Connection, durable: bool) -> None: ...
+    def durability(self, connection: sa.Connection, durable: bool) -> None: ...
 
 
 def dialect(connection: sa.Connection) -> Dialect:
@@ -85,12 +85,12 @@ class _Sqlite:
     def serialise(self, connection: sa.Connection, name: str) -> None:
         """Nothing to do: BEGIN IMMEDIATE lets one writer in at a time."""
 
+    def try_serialise(self, connection: sa.Connection, names: Sequence[str], patience: float) -> bool:
+        return True
+
     def durability(self, connection: sa.Connection, durable: bool) -> None:
         # The pragma cannot change inside a transaction, and costs about as much as an empty statement.
         _driver(connection).execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-
-    def begun(self, connection: sa.Connection, durable: bool) -> None:
-        """Nothing to do."""
 
 
 class _Postgresql:
@@ -98,7 +98,7 @@ class _Postgresql:
         names = tuple(columns)
         cursor = _driver(connection)
         if len(rows) < _COPY_FROM:
-            cursor.executemany(_insert_sql(table, names, "%s"), rows)
+            several(cursor, _insert_sql(table, names, "%s"), rows)
         else:
             _copy(cursor, table.name, names, rows)
 
@@ -107,7 +107,7 @@ class _Postgresql:
         cursor = _driver(connection)
         conflict = _conflict_sql(table, names, rules)
         if len(rows) < _COPY_FROM:
-            cursor.executemany(_insert_sql(table, names, "%s") + conflict, rows)
+            several(cursor, _insert_sql(table, names, "%s") + conflict, rows)
             return
         stage = f"stage_{table.name}"
         listed = ", ".join(f'"{name}"' for name in names)
@@ -127,15 +127,18 @@ class _Postgresql:
         return list(values)
 
     def serialise(self, connection: sa.Connection, name: str) -> None:
-        connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (name,))
+
+    def try_serialise(self, connection: sa.Connection, names: Sequence[str], patience: float) -> bool:
+        answer = connection.exec_driver_sql(_TRY_SERIALISE, (f"{patience * 1000:.0f}ms", list(names)))
+        return bool(answer.all()[0][1])
 
     def durability(self, connection: sa.Connection, durable: bool) -> None:
-        """Set once the transaction has begun."""
+        """Nothing to do: there are connections for each."""
 
-    def begun(self, connection: sa.Connection, durable: bool) -> None:
-        if not durable:
-            connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
 
+_TRY_SERIALISE = """SELECT set_config('lock_timeout', %s, true), (
+    SELECT bool_and(pg_try_advisory_xact_lock(hashtextextended(name, 0))) FROM unnest(%s::text[]) AS name)"""
 
 _DIALECTS: dict[str, Dialect] = {"sqlite": _Sqlite(), "postgresql": _Postgresql()}
 
@@ -143,6 +146,14 @@ _DIALECTS: dict[str, Dialect] = {"sqlite": _Sqlite(), "postgresql": _Postgresql(
 def _driver(connection: sa.Connection) -> Any:
     """A cursor of the driver itself, inside the open transaction."""
     return connection.connection.cursor()
+
+
+def several(cursor: Any, sql: str, rows: Sequence[Any]) -> None:
+    """Run a statement for each row. For a single one, a driver's way of running many costs several round trips."""
+    if len(rows) == 1:
+        cursor.execute(sql, rows[0])
+    else:
+        cursor.executemany(sql, rows)
 
 
 def _copy(cursor: Any, table: str, columns: Sequence[str], rows: Rows) -> None:

@@ -33,6 +33,7 @@ class Transaction:
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
         self._dialect = bulk.dialect(connection)
+        self._held: set[str] = set()
 
     def execute(self, statement: sa.Executable, parameters: Any = None) -> sa.CursorResult[Any]:
         """Run one Core statement."""
@@ -57,7 +58,7 @@ class Transaction:
         compiled = query.compiled(self._connection.dialect, self._dialect.named)
         with _driver_errors(self._connection):
             cursor = self._cursor()
-            cursor.executemany(compiled.sql, [compiled.arguments(row, self._dialect.packed) for row in rows])
+            bulk.several(cursor, compiled.sql, [compiled.arguments(row, self._dialect.packed) for row in rows])
             return int(cursor.rowcount)
 
     def _cursor(self) -> Any:
@@ -107,26 +108,41 @@ class Transaction:
 
     def serialise(self, name: str) -> None:
         """Let one transaction at a time work under this name; held until the commit."""
-        self._dialect.serialise(self._connection, name)
+        if name not in self._held:
+            self._dialect.serialise(self._connection, name)
+
+    def try_serialise(self, names: Iterable[str], patience: float) -> bool:
+        """The same under several names, but without waiting: false where another transaction is at work under one of them.
+
+        From here on no row that others have locked is waited for longer than `patience` seconds. To be called before any
+        savepoint, which would let go of the names.
+        """
+        wanted = list(names)
+        if not self._dialect.try_serialise(self._connection, wanted, patience):
+            return False
+        self._held.update(wanted)
+        return True
 
 
 class Store:
     """The database of one hub."""
 
-    def __init__(self, writer: sa.Engine, reader: sa.Engine) -> None:
+    def __init__(self, writer: sa.Engine, reader: sa.Engine, loose: sa.Engine | None = None) -> None:
+        """`loose` makes the transactions that may be forgotten at a power loss, where the `writer` cannot be told so."""
         self._writer = writer
         self._reader = reader
+        self._loose = loose or writer
         self.embedded = writer.dialect.name == "sqlite"
         self._turn = threading.RLock() if self.embedded else nullcontext()
 
     @contextmanager
     def write(self, *, durable: bool = True) -> Iterator[Transaction]:
         """A transaction that writes. What is not `durable` may be forgotten at a power loss, never torn: for leases."""
-        with self._turn, _ending_unconfirmed(), translating(), self._writer.connect() as connection:
+        engine = self._writer if durable else self._loose
+        with self._turn, _ending_unconfirmed(), translating(), engine.connect() as connection:
             with _driver_errors(connection):
                 bulk.dialect(connection).durability(connection, durable)
             with connection.begin():
-                bulk.dialect(connection).begun(connection, durable)
                 yield Transaction(connection)
 
     @contextmanager
@@ -146,8 +162,8 @@ class Store:
 
     def close(self) -> None:
         """Give all connections back."""
-        self._reader.dispose()
-        self._writer.dispose()
+        for engine in (self._reader, self._writer, self._loose):
+            engine.dispose()
 
 
 def open_store(url: str, folder: Path | None = None) -> Store:
@@ -220,7 +236,7 @@ def _served(url: sa.URL) -> Store:
 
     engine = served(url)
     # One snapshot for all statements of a view: books that are added up while others write still balance.
-    return Store(engine, engine.execution_options(isolation_level="REPEATABLE READ"))
+    return Store(engine, engine.execution_options(isolation_level="REPEATABLE READ"), served(url, durable=False))
 
 
 @contextmanager

@@ -30,6 +30,7 @@ class Journal(IntEnum):
     PENDING = 0
     DONE = 1
     HELD = 2
+    DISCARDED = 3
 
 
 class Due(IntEnum):
@@ -45,12 +46,34 @@ class Due(IntEnum):
     DISCARDED = 7
 
 
+class Open(IntEnum):
+    """Whether the other side of a link is there."""
+
+    THERE = 0
+    WAITING = 1
+    """It is not, and its record waits for it."""
+    PROMISED = 2
+    """It is not, and its record went out with a placeholder."""
+
+
+GONE = 0
+"""What a golden record is merged into when no system has it any more."""
+
+
 class Hold(IntEnum):
     """Where something that a brake holds is."""
 
     HELD = 0
     RELEASED = 1
     DISCARDED = 2
+    GATHERING = 3
+    """Its pass is being read, or was cut off and will be."""
+    COMPLETE = 4
+    """All of it is landed, and nobody has weighed it yet."""
+    PASSED = 5
+    """Within what the brakes allow."""
+    REPLACED = 6
+    """Cut off, and read again from the start."""
 
 
 class Finding(IntEnum):
@@ -90,6 +113,7 @@ journal = Table(
 )
 Index("journal_pending", journal.c.id, sqlite_where=text("state = 0"), postgresql_where=text("state = 0"))
 Index("journal_source", journal.c.source, journal.c.id)
+Index("journal_held", journal.c.hold, journal.c.id, sqlite_where=text("state = 2"), postgresql_where=text("state = 2"))
 
 # Apart from the rest of its row, so that booking what became of a batch never rewrites it.
 journal_body = Table(
@@ -155,9 +179,30 @@ identity_key = Table(
     Column("entity", String, primary_key=True),
     Column("rule", String, primary_key=True),
     Column("value", String, primary_key=True),
-    Column("record_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("system", String, primary_key=True, comment="with key: the source record that says so"),
+    Column("key", String, primary_key=True),
     sqlite_with_rowid=False,
 )
+
+crowded = Table(
+    "crowded",
+    metadata,
+    Column("entity", String, primary_key=True),
+    Column("rule", String, primary_key=True),
+    Column("value", String, primary_key=True, comment="so many records share it that it identifies nothing"),
+    Column("since", Float, nullable=False),
+)
+
+former = Table(
+    "former",
+    metadata,
+    Column("entity", String, primary_key=True),
+    Column("system", String, primary_key=True),
+    Column("key", String, primary_key=True, comment="of a record that its system has no more"),
+    Column("record_id", BigInteger, nullable=False, comment="the golden record it belonged to"),
+    Column("at", Float, nullable=False),
+)
+Index("former_of", former.c.record_id)
 
 match_pair = Table(
     "match_pair",
@@ -227,6 +272,27 @@ finding = Table(
 )
 Index("finding_of", finding.c.flow, finding.c.code, finding.c.record_id, finding.c.field)
 
+kept_back = Table(
+    "kept_back",
+    metadata,
+    Column("action", BigInteger, primary_key=True, autoincrement=False, comment="the audit entry of what touched it"),
+    Column("record_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("entity", String, nullable=False),
+    Column("day", String, nullable=False, comment="ISO date inside a closed period"),
+    Column("approved_by", String),
+    Column("approved_at", Float),
+)
+
+answered = Table(
+    "answered",
+    metadata,
+    Column("actor", String, primary_key=True),
+    Column("key", String, primary_key=True, comment="Idempotency-Key of a request that was answered"),
+    Column("asked", LargeBinary, nullable=False, comment="hash of what was asked"),
+    Column("answer", Text, nullable=False),
+    Column("at", Float, nullable=False),
+)
+
 hold = Table(
     "hold",
     metadata,
@@ -242,6 +308,36 @@ hold = Table(
 )
 Index("hold_source", hold.c.source, hold.c.state)
 
+named = Table(
+    "named",
+    metadata,
+    Column("hold", BigInteger, primary_key=True, autoincrement=False),
+    Column("key", String, primary_key=True, comment="what a pass that says all there is has named; gone once it is weighed"),
+    sqlite_with_rowid=False,
+)
+
+gone = Table(
+    "gone",
+    metadata,
+    Column("entity", String, primary_key=True),
+    Column("system", String, primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("version", String, comment="the deletion's own; null where the key was just not named any more"),
+    Column("arrival", BigInteger, nullable=False),
+    Column("place", Integer, nullable=False),
+    Column("at", Float, nullable=False),
+)
+
+rule = Table(
+    "rule",
+    metadata,
+    Column("name", String, primary_key=True, comment="entity:customer, or sink:crm.customers"),
+    Column("hash", String, nullable=False),
+    Column("text", Text, nullable=False, comment="JSON: the rules that what is in the store was made by"),
+    Column("at", Float, nullable=False),
+    Column("applying", Text, comment="JSON: how far a change of them has come"),
+)
+
 record = Table(
     "record",
     metadata,
@@ -251,9 +347,15 @@ record = Table(
     Column("hash", LargeBinary, nullable=False),
     Column("doc", Text, nullable=False),
     Column("changed_at", Float, nullable=False),
-    Column("cause", String, nullable=False, comment="apply, merge or split"),
+    Column("cause", String, nullable=False, comment="apply, merge, gone, or what a person did"),
     Column("journal_id", BigInteger, nullable=False, comment="the batch that caused this version"),
-    Column("merged_into", BigInteger),
+    Column("merged_into", BigInteger, comment="the one it is part of now; 0 where no system has it any more"),
+)
+Index(
+    "record_merged",
+    record.c.merged_into,
+    sqlite_where=text("merged_into IS NOT NULL"),
+    postgresql_where=text("merged_into IS NOT NULL"),
 )
 
 record_version = Table(
@@ -275,10 +377,11 @@ reference = Table(
     Column("entity", String, nullable=False),
     Column("system", String, nullable=False),
     Column("key", String, nullable=False),
+    Column("link", String, nullable=False, comment="what kind of link it is: order.lines[].product"),
     Column("waiting", SmallInteger, nullable=False),
     Column("since", Float, nullable=False),
 )
-Index("reference_to", reference.c.entity, reference.c.system, reference.c.key)
+Index("reference_to", reference.c.entity, reference.c.system, reference.c.key, reference.c.link, reference.c.record_id)
 Index(
     "reference_waiting",
     reference.c.entity,
@@ -286,6 +389,20 @@ Index(
     reference.c.key,
     sqlite_where=text("waiting = 1"),
     postgresql_where=text("waiting = 1"),
+)
+Index(
+    "reference_promised",
+    reference.c.entity,
+    reference.c.system,
+    reference.c.key,
+    sqlite_where=text("waiting = 2"),
+    postgresql_where=text("waiting = 2"),
+)
+Index(
+    "reference_bill",
+    reference.c.since,
+    sqlite_where=text("link = 'bom.product'"),
+    postgresql_where=text("link = 'bom.product'"),
 )
 
 delivery = Table(
@@ -320,6 +437,13 @@ Index(
     delivery.c.next_at,
     sqlite_where=text("state = 0"),
     postgresql_where=text("state = 0"),
+)
+Index(
+    "delivery_remote",
+    delivery.c.sink,
+    delivery.c.remote_key,
+    sqlite_where=text("remote_key IS NOT NULL"),
+    postgresql_where=text("remote_key IS NOT NULL"),
 )
 Index(
     "delivery_open",

@@ -8,6 +8,7 @@ from nave.mappings.filters.amounts import AMOUNT_FILTERS
 from nave.mappings.filters.chinese import CHINESE_FILTERS
 from nave.mappings.filters.codes import CODE_FILTERS
 from nave.mappings.filters.families import FAMILY_FILTERS
+from nave.mappings.filters.links import LINK_FILTERS
 from nave.mappings.filters.lists import LIST_FILTERS
 from nave.mappings.filters.moments import MOMENT_FILTERS
 from nave.mappings.filters.row import Apply, BadArgument, Example, Filter, Surroundings
@@ -29,6 +30,7 @@ def filters() -> dict[str, Filter]:
         *CODE_FILTERS,
         *LIST_FILTERS,
         *FAMILY_FILTERS,
+        *LINK_FILTERS,
         *CHINESE_FILTERS,
         *WARES_FILTERS,
     )

@@ -116,7 +116,7 @@ def _key_in(_around: Surroundings, system: str) -> Apply:
         if not isinstance(reference, dict) or "key" not in reference:
             raise refused("key_in", reference)
         key = (reference.get("keys") or {}).get(system)
-        if key is None and reference.get("system") == system:
+        if key is None and (reference.get("system") == system or reference.get("placeholder")):
             key = reference["key"]
         if key is None:
             raise _not_there_yet(reference, system)

@@ -18,7 +18,8 @@ _WIDE = 20
 Row = dict[str, Any]
 
 
-def _rows(value: Any) -> list[Row]:
+def rows_of(value: Any) -> list[Row]:
+    """A list of objects; one that came alone is a list of one. M108 for anything else in it."""
     values = value if isinstance(value, list) else [] if value in (None, "") else [value]
     for row in values:
         if not isinstance(row, dict):
@@ -33,7 +34,8 @@ def _key(row: Row, name: str) -> str:
     return "" if value is None else as_text(value)
 
 
-def _names(usage: str, *names: object) -> None:
+def named_items(usage: str, *names: object) -> None:
+    """Refuse arguments that are no names of fields."""
     if not all(isinstance(name, str) and name for name in names):
         raise BadArgument("NAVE-M013", usage=usage)
 
@@ -50,10 +52,10 @@ def _by_key(rows: list[Row], name: str) -> dict[str, list[Row]]:
 
 
 def _tree(_around: Surroundings, item: str, parent: str, children: str = "children") -> Apply:
-    _names('tree("ID", "PARENT", "children")', item, parent, children)
+    named_items('tree("ID", "PARENT", "children")', item, parent, children)
 
     def tree(value: Any) -> list[Row]:
-        rows = _rows(value)
+        rows = rows_of(value)
         below = _by_key(rows, parent)
         known = {_key(row, item) for row in rows}
         tops = [row for row in rows if _key(row, parent) == "" or _key(row, parent) not in known]
@@ -89,10 +91,10 @@ def _grown(tops: list[Row], below: dict[str, list[Row]], item: str, children: st
 
 
 def _walk(_around: Surroundings, children: str) -> Apply:
-    _names('walk("children")', children)
+    named_items('walk("children")', children)
 
     def walk(value: Any) -> list[Row]:
-        return list(_nodes(_rows(value), children))
+        return list(_nodes(rows_of(value), children))
 
     return walk
 
@@ -106,25 +108,41 @@ def _nodes(tops: list[Row], children: str) -> Iterator[Row]:
         count += 1 + len(row) // _WIDE
         if count > MOST_ITEMS or level > DEEPEST:
             raise _too_many()
-        inner = _rows(row.get(children))
+        inner = rows_of(row.get(children))
         bare = {name: value for name, value in row.items() if name != children}
         yield {**bare, "_level": level, "_parent": parent, "_leaf": not inner}
         waiting += [(child, level + 1, bare) for child in reversed(inner)]
 
 
-def _group(_around: Surroundings, name: str, lines: str = "lines") -> Apply:
-    _names('group("NO", "lines")', name, lines)
+def _group(_around: Surroundings, name: str | list[str], lines: str = "lines") -> Apply:
+    names = name if isinstance(name, list) else [name]
+    named_items('group("NO", "lines")', *(names or [""]), lines)
+    paths = [one.split(".") for one in names]
 
     def group(value: Any) -> list[Row]:
-        return [{**rows[0], lines: rows} for rows in _by_key(_rows(value), name).values()]
+        found: dict[tuple[str, ...], list[Row]] = {}
+        for row in rows_of(value):
+            found.setdefault(tuple([_key_at(row, path) for path in paths]), []).append(row)
+        return [{**rows[0], lines: rows} for rows in found.values()]
 
     return group
 
 
+def _key_at(row: Row, path: list[str]) -> str:
+    """The key at the end of a path of names; of a list on the way, its last item. Nothing where the path ends early."""
+    if len(path) == 1 or (whole := ".".join(path)) in row:
+        return _key(row, path[0] if len(path) == 1 else whole)
+    value: Any = row
+    for step in path:
+        value = value[-1] if isinstance(value, list) and value else value
+        value = value.get(step) if isinstance(value, dict) else None
+    return "" if value is None else as_text(value)
+
+
 def gather(heads: Any, rows: Any, key: str, of: str, lines: str) -> list[Row]:
     """Each head with the rows whose `of` is its `key`, in `lines`; rows of no head are refused (M124)."""
-    listed = _rows(heads)
-    below = _by_key(_rows(rows), of)
+    listed = rows_of(heads)
+    below = _by_key(rows_of(rows), of)
     known = {_key(head, key) for head in listed}
     stray = next((name for name in below if name not in known), None)
     if stray is not None:
@@ -135,7 +153,7 @@ def gather(heads: Any, rows: Any, key: str, of: str, lines: str) -> list[Row]:
 
 
 def _gather(_around: Surroundings, key: str, of: str, lines: str = "lines") -> Any:
-    _names('gather(LINES, "NO", "ORDER_NO", "lines")', key, of, lines)
+    named_items('gather(LINES, "NO", "ORDER_NO", "lines")', key, of, lines)
     return lambda heads, rows: gather(heads, rows, key, of, lines)
 
 
@@ -173,9 +191,12 @@ FAMILY_FILTERS: tuple[Filter, ...] = (
     Filter(
         "group",
         'group("NO", "lines")',
-        "rows with the same key as one: the first of them, with all of them inside",
-        "键相同的行合并为一项：取首行，并在其中列出全部行",
-        (Example('A | group("NO") | pluck("lines")', {"A": _LINES}, [_LINES]),),
+        "rows with the same key as one: the first of them, with all of them inside; a list of names is a key of several",
+        "键相同的行合并为一项：取首行，并在其中列出全部行；多个字段组成的键写成列表",
+        (
+            Example('A | group("NO") | pluck("lines")', {"A": _LINES}, [_LINES]),
+            Example('A | group(["NO", "P"]) | length', {"A": _LINES}, 2),
+        ),
         _group,
         takes="value",
         gives="list",

@@ -80,6 +80,8 @@ def sort(value: Any) -> list[Any]:
     for item in items:
         if (Decimal if type(item) is int else type(item)) is not family or not isinstance(item, str | int | Decimal | date):
             raise PermanentError("NAVE-M119", by="sort", value=shown(item), kind=kind_of(item))
+        if type(item) is Decimal and item.is_nan():
+            raise refused("sort", item)
     return sorted(items)
 
 

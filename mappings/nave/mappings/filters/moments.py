@@ -76,6 +76,8 @@ def _with_offset(whole: datetime | date, offset: str | None) -> datetime | date:
 
 def _from_serial(value: int | Decimal, by: str) -> datetime | date:
     """Excel's day number: 1 is 1900-01-01, and 60 is a day that never was."""
+    if type(value) is Decimal and not value.is_finite():
+        raise refused(by, value)
     if not 1 <= value < _EXCEL_LAST + 1 or int(value) == _EXCEL_LEAP:
         raise refused(by, value)
     days = int(value)

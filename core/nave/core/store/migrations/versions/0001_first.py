@@ -100,6 +100,14 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(
+        "delivery_remote",
+        "delivery",
+        ["sink", "remote_key"],
+        unique=False,
+        sqlite_where=sa.text("remote_key IS NOT NULL"),
+        postgresql_where=sa.text("remote_key IS NOT NULL"),
+    )
+    op.create_index(
         "delivery_open",
         "delivery",
         ["record_id"],
@@ -120,10 +128,29 @@ def upgrade() -> None:
         sa.Column("entity", sa.String(), nullable=False),
         sa.Column("rule", sa.String(), nullable=False),
         sa.Column("value", sa.String(), nullable=False),
-        sa.Column("record_id", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.PrimaryKeyConstraint("entity", "rule", "value", "record_id"),
+        sa.Column("system", sa.String(), nullable=False, comment="with key: the source record that says so"),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("entity", "rule", "value", "system", "key"),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "crowded",
+        sa.Column("entity", sa.String(), nullable=False),
+        sa.Column("rule", sa.String(), nullable=False),
+        sa.Column("value", sa.String(), nullable=False, comment="so many records share it that it identifies nothing"),
+        sa.Column("since", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("entity", "rule", "value"),
+    )
+    op.create_table(
+        "former",
+        sa.Column("entity", sa.String(), nullable=False),
+        sa.Column("system", sa.String(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False, comment="of a record that its system has no more"),
+        sa.Column("record_id", sa.BigInteger(), nullable=False, comment="the golden record it belonged to"),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("entity", "system", "key"),
+    )
+    op.create_index("former_of", "former", ["record_id"], unique=False)
     op.create_table(
         "journal",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -159,6 +186,14 @@ def upgrade() -> None:
         sqlite_where=sa.text("state = 0"),
         postgresql_where=sa.text("state = 0"),
     )
+    op.create_index(
+        "journal_held",
+        "journal",
+        ["hold", "id"],
+        unique=False,
+        sqlite_where=sa.text("state = 2"),
+        postgresql_where=sa.text("state = 2"),
+    )
     op.create_index("journal_source", "journal", ["source", "id"], unique=False)
     op.create_table(
         "journal_body",
@@ -184,10 +219,23 @@ def upgrade() -> None:
         sa.Column("hash", sa.LargeBinary(), nullable=False),
         sa.Column("doc", sa.Text(), nullable=False),
         sa.Column("changed_at", sa.Float(), nullable=False),
-        sa.Column("cause", sa.String(), nullable=False, comment="apply, merge or split"),
+        sa.Column("cause", sa.String(), nullable=False, comment="apply, merge, gone, or what a person did"),
         sa.Column("journal_id", sa.BigInteger(), nullable=False, comment="the batch that caused this version"),
-        sa.Column("merged_into", sa.BigInteger(), nullable=True),
+        sa.Column(
+            "merged_into",
+            sa.BigInteger(),
+            nullable=True,
+            comment="the one it is part of now; 0 where no system has it any more",
+        ),
         sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "record_merged",
+        "record",
+        ["merged_into"],
+        unique=False,
+        sqlite_where=sa.text("merged_into IS NOT NULL"),
+        postgresql_where=sa.text("merged_into IS NOT NULL"),
     )
     op.create_table(
         "record_version",
@@ -206,11 +254,28 @@ def upgrade() -> None:
         sa.Column("entity", sa.String(), nullable=False),
         sa.Column("system", sa.String(), nullable=False),
         sa.Column("key", sa.String(), nullable=False),
+        sa.Column("link", sa.String(), nullable=False, comment="what kind of link it is: order.lines[].product"),
         sa.Column("waiting", sa.SmallInteger(), nullable=False),
         sa.Column("since", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("record_id", "path"),
     )
-    op.create_index("reference_to", "reference", ["entity", "system", "key"], unique=False)
+    op.create_index(
+        "reference_bill",
+        "reference",
+        ["since"],
+        unique=False,
+        sqlite_where=sa.text("link = 'bom.product'"),
+        postgresql_where=sa.text("link = 'bom.product'"),
+    )
+    op.create_index(
+        "reference_promised",
+        "reference",
+        ["entity", "system", "key"],
+        unique=False,
+        sqlite_where=sa.text("waiting = 2"),
+        postgresql_where=sa.text("waiting = 2"),
+    )
+    op.create_index("reference_to", "reference", ["entity", "system", "key", "link", "record_id"], unique=False)
     op.create_index(
         "reference_waiting",
         "reference",
@@ -335,6 +400,31 @@ def upgrade() -> None:
     )
     op.create_index("finding_of", "finding", ["flow", "code", "record_id", "field"], unique=False)
     op.create_table(
+        "kept_back",
+        sa.Column(
+            "action",
+            sa.BigInteger(),
+            autoincrement=False,
+            nullable=False,
+            comment="the audit entry of what touched it",
+        ),
+        sa.Column("record_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("entity", sa.String(), nullable=False),
+        sa.Column("day", sa.String(), nullable=False, comment="ISO date inside a closed period"),
+        sa.Column("approved_by", sa.String(), nullable=True),
+        sa.Column("approved_at", sa.Float(), nullable=True),
+        sa.PrimaryKeyConstraint("action", "record_id"),
+    )
+    op.create_table(
+        "answered",
+        sa.Column("actor", sa.String(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False, comment="Idempotency-Key of a request that was answered"),
+        sa.Column("asked", sa.LargeBinary(), nullable=False, comment="hash of what was asked"),
+        sa.Column("answer", sa.Text(), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("actor", "key"),
+    )
+    op.create_table(
         "hold",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.Column("source", sa.String(), nullable=False),
@@ -348,10 +438,47 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("hold_source", "hold", ["source", "state"], unique=False)
+    op.create_table(
+        "named",
+        sa.Column("hold", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column(
+            "key",
+            sa.String(),
+            nullable=False,
+            comment="what a pass that says all there is has named; gone once it is weighed",
+        ),
+        sa.PrimaryKeyConstraint("hold", "key"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "gone",
+        sa.Column("entity", sa.String(), nullable=False),
+        sa.Column("system", sa.String(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column(
+            "version",
+            sa.String(),
+            nullable=True,
+            comment="the deletion's own; null where the key was just not named any more",
+        ),
+        sa.Column("arrival", sa.BigInteger(), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("entity", "system", "key"),
+    )
+    op.create_table(
+        "rule",
+        sa.Column("name", sa.String(), nullable=False, comment="entity:customer, or sink:crm.customers"),
+        sa.Column("hash", sa.String(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False, comment="JSON: the rules that what is in the store was made by"),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.Column("applying", sa.Text(), nullable=True, comment="JSON: how far a change of them has come"),
+        sa.PrimaryKeyConstraint("name"),
+    )
 
 
 def downgrade() -> None:
-    for table in ("hold", "finding", "pin", "decision", "match_pair"):
+    for table in ("rule", "gone", "named", "hold", "answered", "kept_back", "finding", "pin", "decision", "match_pair"):
         op.drop_table(table)
     op.drop_index("source_record_of", table_name="source_record")
     op.drop_table("source_record")
@@ -365,19 +492,48 @@ def downgrade() -> None:
         postgresql_where=sa.text("waiting = 1"),
     )
     op.drop_index("reference_to", table_name="reference")
+    op.drop_index(
+        "reference_promised",
+        table_name="reference",
+        sqlite_where=sa.text("waiting = 2"),
+        postgresql_where=sa.text("waiting = 2"),
+    )
+    op.drop_index(
+        "reference_bill",
+        table_name="reference",
+        sqlite_where=sa.text("link = 'bom.product'"),
+        postgresql_where=sa.text("link = 'bom.product'"),
+    )
     op.drop_table("reference")
     op.drop_table("record_version")
+    op.drop_index(
+        "record_merged",
+        table_name="record",
+        sqlite_where=sa.text("merged_into IS NOT NULL"),
+        postgresql_where=sa.text("merged_into IS NOT NULL"),
+    )
     op.drop_table("record")
     op.drop_table("lease")
     op.drop_table("journal_body")
     op.drop_index("journal_source", table_name="journal")
     op.drop_index(
+        "journal_held", table_name="journal", sqlite_where=sa.text("state = 2"), postgresql_where=sa.text("state = 2")
+    )
+    op.drop_index(
         "journal_pending", table_name="journal", sqlite_where=sa.text("state = 0"), postgresql_where=sa.text("state = 0")
     )
     op.drop_table("journal")
     op.drop_table("identity_key")
+    op.drop_table("former")
+    op.drop_table("crowded")
     op.drop_index(
         "delivery_ready", table_name="delivery", sqlite_where=sa.text("state = 0"), postgresql_where=sa.text("state = 0")
+    )
+    op.drop_index(
+        "delivery_remote",
+        table_name="delivery",
+        sqlite_where=sa.text("remote_key IS NOT NULL"),
+        postgresql_where=sa.text("remote_key IS NOT NULL"),
     )
     op.drop_index(
         "delivery_open",

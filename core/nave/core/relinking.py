@@ -1,0 +1,68 @@
+"""Tells targets again of records that stayed as they were while what they refer to did not."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+import sqlalchemy as sa
+
+from nave.core import deliveries, references
+from nave.core.identity import Name
+from nave.core.intake import EntityRules
+from nave.core.store import Transaction
+from nave.core.store import schema as t
+
+CAUSE = "relink"
+"""Of a version that differs from the one before in nothing but what its references mean."""
+_r, _g, _v = t.reference.c, t.record.c, t.record_version.c
+
+
+def referring(tx: Transaction, entity: str, names: Iterable[Name]) -> dict[str, set[int]]:
+    """The golden records that name one of these source records, by their entity."""
+    keys: dict[str, list[str]] = defaultdict(list)
+    for system, key in names:
+        keys[system].append(key)
+    found: dict[str, set[int]] = defaultdict(set)
+    for system, listed in keys.items():
+        there = (_r.entity == entity, _r.system == system, tx.among(_r.key, listed))
+        named = sa.select(_g.entity, _g.id).join_from(t.reference, t.record, _g.id == _r.record_id)
+        for kind, number in tx.rows(named.where(*there, _g.merged_into.is_(None)).distinct()):
+            found[kind].add(number)
+    return found
+
+
+def referring_entities(rules: Mapping[str, EntityRules], entity: str) -> list[str]:
+    """The entities that may name records of this one, in the order of their names."""
+    return sorted(name for name, one in rules.items() if entity in one.type.refs.values())
+
+
+def tell_again(
+    tx: Transaction, rules: Mapping[str, EntityRules], record_ids: Mapping[str, Collection[int]], now: float
+) -> set[str]:
+    """A new version of each of these golden records, by entity, due for all sinks; returns the sinks with work.
+
+    One that became part of another has no versions any more: the targets that have it are told so. The caller holds
+    the turn of each entity.
+    """
+    sinks: set[str] = set()
+    for entity, numbers in sorted(record_ids.items()):
+        rows = tx.rows(sa.select(_g.id, _g.version, _g.merged_into).where(tx.among(_g.id, sorted(numbers))))
+        versions = {row[0]: row[1] + 1 for row in rows if row[2] is None}
+        _next_version(tx, sorted(versions), now)
+        one = rules[entity]
+        waiting = references.still_waiting(tx, list(versions)) if one.type.refs and versions else set()
+        deliveries.make_due(tx, one.sinks, versions, waiting, now, every_version=one.every_version)
+        deliveries.retire(tx, sorted(row[0] for row in rows if row[2] is not None), now)
+        sinks |= set(one.sinks) if rows else set()
+    return sinks
+
+
+def _next_version(tx: Transaction, numbers: Sequence[int], now: float) -> None:
+    if not numbers:
+        return
+    mine = tx.among(_g.id, numbers)
+    names = ["record_id", "version", "doc", "changed_at", "cause", "journal_id"]
+    old = sa.select(_g.id, _g.version, _g.doc, _g.changed_at, _g.cause, _g.journal_id).where(mine)
+    tx.execute(sa.insert(t.record_version).from_select(names, old))
+    tx.execute(sa.update(t.record).where(mine).values(version=_g.version + 1, changed_at=now, cause=CAUSE))
