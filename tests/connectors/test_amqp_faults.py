@@ -23,7 +23,7 @@ from tests.servers import free_port
 from tests.servers.rabbitmq import PASSWORD, USER, Node, rabbitmq_node, rabbitmq_programs
 
 pytest_plugins = ["tests.servers.fixtures"]
-pytestmark = [pytest.mark.service, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.service, pytest.mark.slow, pytest.mark.timeout(900)]
 
 SETTING = Setting("mes.orders", Path())
 COUNT = 10_000
@@ -64,6 +64,7 @@ def queue_of(server: Node, name: str) -> str:
     return name
 
 
+@pytest.mark.long
 def test_a_broker_that_is_killed_while_messages_are_sent_has_each_of_them_in_the_end(own_node: Node) -> None:
     queue = queue_of(own_node, "sent")
 
@@ -77,6 +78,7 @@ def test_a_broker_that_is_killed_while_messages_are_sent_has_each_of_them_in_the
     assert len(taken) - COUNT <= 500, "only what was on its way may be there twice"
 
 
+@pytest.mark.long
 def test_a_broker_that_is_killed_while_messages_are_read_gives_each_of_them_in_the_end(own_node: Node) -> None:
     queue = queue_of(own_node, "read")
     publish(own_node, queue)
@@ -130,10 +132,12 @@ def test_a_broker_that_falls_silent_leaves_nothing_unsaid(own_node: Node) -> Non
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tls")
-    for name in ("server", "client"):
-        words = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=nave"
-        files = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", f"{name}.key", "-out", f"{name}.pem"]
-        subprocess.run([*words.split(), *files], cwd=folder, check=True, capture_output=True)
+    new = "openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -addext subjectAltName=IP:127.0.0.1"
+    for authority, name in (("authority", "server"), ("other", "client")):  # a server takes no certificate that signs itself
+        signer = ["-CA", f"{authority}.pem", "-CAkey", f"{authority}.key"]
+        for who, more in ((authority, ["-x509"]), (name, ["-x509", *signer, "-addext", "basicConstraints=CA:FALSE"])):
+            files = ["-subj", f"/CN=nave {who}", "-keyout", f"{who}.key", "-out", f"{who}.pem"]
+            subprocess.run([*new.split(), *more, *files], cwd=folder, check=True, capture_output=True)
     return folder
 
 
@@ -143,7 +147,7 @@ def secure_port(certificates: Path) -> Iterator[int]:
     programs, port = rabbitmq_programs(), free_port()
     settings = {
         "listeners.ssl.1": f"127.0.0.1:{port}",
-        "ssl_options.cacertfile": str(certificates / "client.pem"),
+        "ssl_options.cacertfile": str(certificates / "other.pem"),
         "ssl_options.certfile": str(certificates / "server.pem"),
         "ssl_options.keyfile": str(certificates / "server.key"),
         "ssl_options.verify": "verify_peer",
@@ -163,7 +167,7 @@ def secure(port: int, host: str = "127.0.0.1", **more: Any) -> AmqpOptions:
 
 def test_certificates_are_verified_both_ways(secure_port: int, certificates: Path) -> None:
     own = {"certificate": certificates / "client.pem", "certificate_key": certificates / "client.key"}
-    known = {"ca": certificates / "server.pem"}
+    known = {"ca": certificates / "authority.pem"}
 
     check(secure(secure_port, **own, **known), SETTING)
     with pytest.raises(ConfigError) as unknown:
