@@ -82,10 +82,15 @@ def free_own(hub: Hub, flow: SinkFlow) -> bool:
     return bool(freed)
 
 
+_LATE = 5.0
+"""Seconds that a transaction which takes records in may last behind the time that it notes: what waited for them was looked
+at in between, and found nothing."""
+
+
 def woken_step(hub: Hub) -> bool:
     """Whether something waited for what is there by now; it is awake then. A batch run ends only after asking this."""
     with hub.store.write() as tx:
-        topics = _wake(tx, hub.clock())
+        topics = _wake(tx, hub.clock(), overlap=_LATE)
     topics |= notice(hub)
     hub.hints.announce(topics)
     return bool(topics)

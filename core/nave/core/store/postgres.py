@@ -17,8 +17,6 @@ ANSWER_SECONDS = 120.0
 _GRACE_SECONDS = 10.0
 """How much longer than the server's own limit the client waits: a server that lives says itself that it was too long."""
 _PING_SECONDS = 5.0
-_FRESH_SECONDS = 1.0
-"""A connection that was there so short a time ago is used without a question, which would cost each event a round trip."""
 
 # A peer that is gone without a word (a cut cable, a firewall that forgot, a machine without power) is noticed within
 # about ten seconds, whether an answer is awaited (keep-alives) or data is on its way out (the user time-out).
@@ -101,13 +99,9 @@ def _hurried(ping: Callable[[Any], bool]) -> Callable[[Any], bool]:
     """The pool's question whether a connection lives, which must not take as long as a statement may."""
 
     def hurried(connection: Any) -> bool:
-        if not connection.closed and time.monotonic() - connection.asked < _FRESH_SECONDS:
-            return True
         usual, connection.seconds = connection.seconds, _PING_SECONDS
         try:
-            lives = ping(connection)
-            connection.asked = time.monotonic()
-            return lives
+            return ping(connection)
         finally:
             connection.seconds = usual
 
@@ -126,8 +120,6 @@ class Punctual(psycopg.Connection[Any]):
     """
 
     seconds = ANSWER_SECONDS + _GRACE_SECONDS
-    asked = float("-inf")
-    """By the monotonic clock, when it last said that it is there."""
     _alone = False
     """The server gave up waiting for its standby: what it commits is on this machine only."""
 
