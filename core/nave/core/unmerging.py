@@ -231,7 +231,7 @@ def _kept(tx: Transaction, entity: str, numbers: Iterable[int], closed: Closed |
 def _papers(tx: Transaction, referring: Mapping[str, set[int]], retold: Mapping[str, set[int]]) -> tuple[Papers, ...]:
     found = []
     for entity, numbers in sorted(referring.items()):
-        names = tuple(_keys(tx, sorted(numbers)[:_SHOWN]).values())
+        names = tuple(sorted(_keys(tx, sorted(numbers)[:_SHOWN]).values()))
         found.append(Papers(entity, len(numbers), len(retold.get(entity, ())), names))
     return tuple(found)
 

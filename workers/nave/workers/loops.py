@@ -208,7 +208,8 @@ class Run:
         going = None if self.until_idle or timed(flow) else partial(self._goes_on, reader)
         done = read_pass(self.hub, flow, self.stop, self.progress, lease=lease, going=going)
         reader.passes += 1
-        reader.failures, reader.error = 0, None
+        if not self.stop.is_set():  # a pass that is broken off says nothing of how its source is
+            reader.failures, reader.error = 0, None
         reader.quiet = flow.watch is None or (done.batches == 0 and not _about_to_come(flow))
         reader.began = None if flow.watch is not None and done.batches else began
         return done
