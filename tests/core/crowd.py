@@ -25,18 +25,37 @@ START = 1_800_000_000.0
 SINK = "web.customer"
 
 
+class Alike(NamedTuple):
+    """A record as `Likes` compares it."""
+
+    name: str
+    keys: tuple[str, ...]
+
+
 class Likes:
     """A scorer that tests understand: names are compared letter by letter, and the city is the block."""
 
-    def blocks(self, document: Document) -> tuple[str, ...]:
-        return tuple(f"{field}:{document[field]}" for field in ("remark", "city") if field in document)
+    def prepare(self, document: Document) -> Alike:
+        keys = tuple(f"{field}:{document[field]}" for field in ("remark", "city") if field in document)
+        return Alike(str(document.get("name", "")), keys)
 
-    def prepare(self, document: Document) -> str:
-        return str(document.get("name", ""))
+    def keys(self, prepared: Alike) -> tuple[str, ...]:
+        return prepared.keys
 
-    def score(self, a: str, b: str) -> float:
-        same = sum(one == other for one, other in zip(a, b, strict=False))
-        return same / max(len(a), len(b), 1)
+    def score(self, a: Alike, b: Alike, _least: float = 0.0) -> float:
+        same = sum(one == other for one, other in zip(a.name, b.name, strict=False))
+        return same / max(len(a.name), len(b.name), 1)
+
+    @property
+    def forms(self) -> Likes:
+        return self
+
+    def pack(self, prepared: Alike) -> bytes:
+        return encode({"": prepared}).encode()
+
+    def unpack(self, form: bytes) -> Alike | None:
+        name, keys = decode(bytes(form).decode())[""]
+        return Alike(name, tuple(keys))
 
 
 def scored(link: float = 0.7, review: float = 0.4) -> Scored:
@@ -195,11 +214,24 @@ def check_index(crowd: Crowd, documents: Mapping[Name, Document]) -> None:
     assert {(row.rule, row.value, row.system, row.key) for row in index} == {
         (*value, *name) for value, names in holders.items() for name in names
     }
+    check_forms(crowd, documents)
     crowded = {value for value, names in holders.items() if len(names) > identity.limit(value)}
     assert crowd.crowded() == crowded
     expected = alike(identity, documents, crowded)
     assert crowd.pairs() == expected
     assert crowd.parts() == decided(crowd, documents, crowded, expected)
+
+
+def check_forms(crowd: Crowd, documents: Mapping[Name, Document]) -> None:
+    """What is kept for comparing is what comparing would make of the documents."""
+    scored = crowd.rules.identity.scored
+    kept = {(row.system, row.key): row.form for row in crowd.rows(sa.select(t.match_form))}
+    if scored is None:
+        assert kept == {}
+        return
+    assert {name: scored.scorer.forms.unpack(form) for name, form in kept.items()} == {
+        name: scored.scorer.prepare(document) for name, document in documents.items()
+    }
 
 
 def alike(identity: IdentityRules, documents: Mapping[Name, Document], crowded: set[tuple[str, str]]) -> set[Pair]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ from nave.core.intake import EntityRules
 from nave.core.store import Store, open_store
 from nave.core.store import schema as t
 from tests.core.crowd import Crowd, Statement, check_sound, customers, emptied, scored
+from tests.servers.private import fresh_database
 
 SYSTEMS = ("crm", "erp", "nc")
 
@@ -86,17 +86,10 @@ def embedded() -> Iterator[Store]:
 @pytest.fixture(scope="module")
 def served(postgres_server: str) -> Iterator[Store]:
     """A database of its own on a server."""
-    name = f"nave_identity_{os.getpid()}"
-    url = sa.make_url(postgres_server).set(drivername="postgresql+psycopg")
-    server = sa.create_engine(url, isolation_level="AUTOCOMMIT")
-    with server.connect() as connection:
-        connection.execute(sa.text(f'CREATE DATABASE "{name}"'))
-    opened = open_store(url.set(database=name).render_as_string(hide_password=False))
-    yield opened
-    opened.close()
-    with server.connect() as connection:
-        connection.execute(sa.text(f'DROP DATABASE "{name}" WITH (FORCE)'))
-    server.dispose()
+    with fresh_database(postgres_server, driver="postgresql+psycopg", drop="WITH (FORCE)") as url:
+        opened = open_store(url)
+        yield opened
+        opened.close()
 
 
 def batches(order: Sequence[Statement], cuts: Sequence[bool]) -> list[list[Statement]]:

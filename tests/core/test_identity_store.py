@@ -11,10 +11,11 @@ import sqlalchemy as sa
 from nave.core import decisions
 from nave.core.identity import Guards, Name, Pair
 from nave.core.intake import EntityRules
+from nave.core.matching import Scored
 from nave.core.pairs import Open, open_pairs, unmet
 from nave.core.store import Query, Store, Transaction, open_store
 from nave.core.store import schema as t
-from tests.core.crowd import SINK, Crowd, Statement, check_sound, customers, emptied, scored
+from tests.core.crowd import SINK, Alike, Crowd, Likes, Statement, check_sound, customers, emptied, scored
 
 ERP, CRM, NC = ("erp", "1"), ("crm", "1"), ("nc", "1")
 
@@ -81,14 +82,71 @@ def test_what_a_steward_separates_stays_apart_from_the_rest_which_stays_together
     together = hub.home(ERP)
 
     hub.decide("apart", CRM, ERP)
-    one_less, kept = hub.parts(), hub.home(NC)
+    one_less, kept = hub.parts(), hub.home(ERP)
     number = hub.decide("apart", CRM, NC)
     two_less = hub.parts()
     hub.undo(number)
 
     assert one_less == hub.parts() == {frozenset({CRM, NC}), frozenset({ERP})}
-    assert kept == together, "the larger part keeps the golden id"
+    assert kept == together, "the id stays with the record it was given to, though the other part is larger"
     assert two_less == {frozenset({CRM}), frozenset({ERP, NC})}
+    check_sound(hub)
+
+
+@pytest.mark.parametrize("later", [CRM, NC])
+def test_what_was_merged_and_comes_apart_has_the_id_that_it_had_before(store: Store, later: Name) -> None:
+    """ERP's golden record is the older one; its name is neither the first nor the last."""
+    hub = crowd(store, customers("tax_id"))
+    hub.take([one(*ERP, tax_id="T")])
+    first = hub.home(ERP)
+    hub.take([one(*later)])
+    hub.take([one(*later, 2, tax_id="T")])
+    merged = (hub.home(ERP), hub.home(later))
+
+    number = hub.decide("apart", ERP, later)
+    apart = (hub.home(ERP), hub.home(later))
+    hub.undo(number)
+    hub.take([one(*later, 3, tax_id="other")])
+
+    assert merged == (first, first)
+    assert apart[0] == first != apart[1]
+    assert hub.home(ERP) == first != hub.home(later)
+    check_sound(hub)
+
+
+@pytest.mark.parametrize("lost", [sa.delete(t.match_form), sa.update(t.match_form).values(form=b"made by another model")])
+def test_what_is_not_kept_for_comparing_is_made_anew(store: Store, lost: sa.Executable) -> None:
+    hub = crowd(store, customers(likes=Scored(Numbered(), 0.7, 0.4)))  # type: ignore[arg-type]
+    hub.take([Statement("erp", "1", 1, {"name": "alpha", "remark": "x"})])
+    hub.take([Statement("erp", "2", 1, {"name": "omega", "remark": "x"})])
+    with store.write() as tx:
+        tx.execute(lost)
+
+    hub.take([Statement("crm", "1", 1, {"name": "alphb", "remark": "x"})])
+
+    assert hub.parts() == {frozenset({ERP, CRM}), frozenset({("erp", "2")})}
+    check_sound(hub)
+
+
+class Numbered(Likes):
+    """Knows its own forms from others."""
+
+    def unpack(self, form: bytes) -> Alike | None:
+        return None if form.startswith(b"made") else super().unpack(form)
+
+
+def test_an_id_whose_first_record_is_elsewhere_stays_with_most_of_its_records(store: Store) -> None:
+    hub = crowd(store, customers("tax_id"))
+    three(hub, tax_id="T")
+    hub.take([one("pdm", "1", tax_id="T")])
+    together = hub.home(CRM)
+    hub.drop("erp", "1")
+    hub.take([one(*ERP, 2)])
+
+    hub.decide("apart", CRM, NC)
+
+    assert hub.parts() == {frozenset({ERP}), frozenset({CRM, ("pdm", "1")}), frozenset({NC})}
+    assert hub.home(CRM) == together != hub.home(NC)
     check_sound(hub)
 
 

@@ -48,6 +48,7 @@ HOSTILE: dict[str, Any] = {
     "a huge int": 10**20_000,
     "a huge negative int": -(10**20_000),
     "NaN": Decimal("NaN"),
+    "a NaN that signals": Decimal("sNaN"),
     "Infinity": Decimal("Infinity"),
     "minus Infinity": Decimal("-Infinity"),
     "a huge Decimal": Decimal("1E+999999"),
@@ -60,6 +61,8 @@ HOSTILE: dict[str, Any] = {
     "a wide list": ["x"] * 100_000,
     "a wider list": ["x"] * 100_001,
     "a list of NaN": [Decimal("NaN"), Decimal("-Infinity"), 1],
+    "a list of NaN that signal": [Decimal("sNaN"), Decimal("-sNaN"), 1],
+    "rows with NaN that signal": [{"A": Decimal("sNaN"), "B": Decimal("sNaN"), "NO": 1}, {"A": 1, "B": Decimal("sNaN")}],
     "a list of everything": [None, True, 1, Decimal("1.5"), "x", [], {}],
     "a list of one row": [{"A": "1", "B": "1", "C": "1", "@id": "1", "NO": "1"}] * 50_000,
     "rows that are their own parents": [{"A": "1", "B": "2", "C": []}, {"A": "2", "B": "1", "C": []}] * 5_000,
@@ -105,6 +108,21 @@ def test_a_filter_answers_or_refuses_whatever_it_is_given(expression: str) -> No
             assert len(given.text("zh")) < 2_000, name
     worst = max(slow, key=slow.__getitem__)
     assert slow[worst] < SECONDS, f"{worst}: {slow[worst]:.1f} s"
+
+
+OPERATIONS = [
+    "A + 1", "1 - A", "A * A", "1 / A", "A // A", "A % 1", "-A", "A ~ 'x'", "A == 1", "A != A", "A < 1", "1 >= A",
+    "A in [1, 2]", "1 in A", "A == [A]", "'x' if A else 'y'", "'x' if not A else 'y'", "'x' if A is number else 'y'",
+]  # fmt: skip
+NUMBERS = [name for name, value in HOSTILE.items() if isinstance(value, int | Decimal | list)]
+
+
+@pytest.mark.parametrize("expression", OPERATIONS)
+def test_an_operator_answers_or_refuses_whatever_number_it_is_given(expression: str) -> None:
+    given = {name: outcome(expression, HOSTILE[name]) for name in NUMBERS}
+
+    bugs = {name: one.__cause__ for name, one in given.items() if isinstance(one, NaveError) and one.code == "NAVE-M100"}
+    assert bugs == {}
 
 
 @pytest.mark.parametrize("spec", [{"key": "A"}, {"key": ["A", "A"]}, {"version": "A"}, {"changed_at": "A"}, {"when": "A"}])

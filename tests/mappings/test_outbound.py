@@ -12,7 +12,9 @@ from nave.core.errors import Verdict, verdict
 from nave.mappings import compile_condition
 from tests.mappings.setting import error, outbound
 
-PARTNER = {"system": "erp", "key": "E7", "record": 70, "id": "0070", "code": "E-7", "keys": {"erp": "E7", "nc": "N7"}}
+PARTNER = {
+    "system": "erp", "key": "E7", "record": 70, "version": 2, "id": "0070", "code": "E-7", "keys": {"erp": "E7", "nc": "N7"},
+}  # fmt: skip
 DOCUMENT = {
     "id": "0001", "version": 3, "keys": {"erp": "C1", "nc": "N1"}, "systems": ["erp", "nc"], "code": "C1", "name": "盈硕",
     "status": "active", "credit": {"amount": Decimal("8.50"), "currency": "CNY"}, "salesperson": PARTNER,
@@ -54,7 +56,7 @@ def test_a_reference_without_a_key_in_the_target_waits_for_its_record() -> None:
     assert known == {"S": "N7"}
     assert error(waiting) == ("NAVE-M110", "S")
     assert verdict(waiting) is Verdict.WAIT  # type: ignore[arg-type]
-    assert waiting.on == 70  # type: ignore[union-attr]
+    assert (waiting.on, waiting.seen) == (70, 2)  # type: ignore[union-attr]
     assert error(later) == ("NAVE-M111", "S")
     assert verdict(later) is Verdict.RETRY  # type: ignore[arg-type]
     assert absent == {}

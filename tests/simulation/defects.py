@@ -11,7 +11,7 @@ from nave.core import dead, deliveries, golden, journal, waking
 from nave.core.journal import Landed
 from nave.core.protocols import Outcome
 from nave.core.store import schema as t
-from nave.workers import apply, deliver, land, read
+from nave.workers import apply, land, outcomes, read
 
 Plant = Callable[[], Any]
 
@@ -58,8 +58,8 @@ def older_version_overwrites() -> Any:
 
 def retry_of_unknown_outcome() -> Any:
     """A lost answer is taken for a failure, also by a target that cannot take a record twice."""
-    outcomes = {**deliver._OUTCOMES, Outcome.UNKNOWN: deliver._later}
-    return mock.patch.object(deliver, "_OUTCOMES", outcomes)
+    changed = {**outcomes._OUTCOMES, Outcome.UNKNOWN: outcomes._later}
+    return mock.patch.object(outcomes, "_OUTCOMES", changed)
 
 
 def lease_of_dead_worker_is_retried() -> Any:

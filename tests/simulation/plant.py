@@ -61,7 +61,9 @@ def _needs_key(system: str, document: Document) -> Document | NaveError:
     buyer = document["customer"]
     if system in buyer["keys"] or "record" not in buyer:  # an older version may name somebody whom nobody knows
         return dict(document)
-    return WaitingError("NAVE-M110", on=buyer["record"], system=system, field="customer", path="customer")
+    return WaitingError(
+        "NAVE-M110", on=buyer["record"], seen=buyer["version"], system=system, field="customer", path="customer"
+    )
 
 
 @dataclass

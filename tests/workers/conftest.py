@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from nave.core.store import Store, open_store
 from nave.core.store.schema import metadata
 from nave.workers import prepare
+from tests.servers.private import fresh_database
 
 settings.register_profile("ci", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 settings.load_profile("ci")
@@ -28,17 +28,10 @@ def sqlite_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 @pytest.fixture(scope="session")
 def postgres_store(postgres_server: str) -> Iterator[Store]:
     """A store on a server that many tests use, one after the other."""
-    name = f"nave_steps_{os.getpid()}"
-    url = sa.make_url(postgres_server).set(drivername="postgresql+psycopg")
-    server = sa.create_engine(url, isolation_level="AUTOCOMMIT")
-    with server.connect() as connection:
-        connection.execute(sa.text(f'CREATE DATABASE "{name}"'))
-    opened = open_store(url.set(database=name).render_as_string(hide_password=False))
-    yield opened
-    opened.close()
-    with server.connect() as connection:
-        connection.execute(sa.text(f'DROP DATABASE "{name}" WITH (FORCE)'))
-    server.dispose()
+    with fresh_database(postgres_server, driver="postgresql+psycopg", drop="WITH (FORCE)") as url:
+        opened = open_store(url)
+        yield opened
+        opened.close()
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from nave.core import around as looking
 from nave.core.around import Around, Balance, around, balance
@@ -210,6 +211,7 @@ QUERIES = [
 
 @pytest.mark.parametrize("query", QUERIES)
 def test_no_table_is_read_from_end_to_end(store: Store, query: Query) -> None:
+    _never_counted(store)
     filled(store)
 
     with store.read() as tx:
@@ -223,6 +225,14 @@ def test_no_table_is_read_from_end_to_end(store: Store, query: Query) -> None:
         )
 
     assert bad == []
+
+
+def _never_counted(store: Store) -> None:
+    """A planner that has been told how few rows there are may well read them all."""
+    if not store.embedded:
+        with store.write() as tx:
+            for name in ("record", "source_record", "reference"):
+                tx.execute(sa.text(f"ALTER TABLE {name} SET (autovacuum_enabled = false)"))
 
 
 def _sqlite_scans(cursor: Any, sql: str, values: Any) -> list[str]:

@@ -165,3 +165,15 @@ def test_cut_off_after_any_step_it_goes_on_or_turns_back_and_nothing_else_begins
     settle_rules(hub.hub)
     apply_rules(changed.hub, quiet)
     assert together(changed) == {frozenset({f"E{n}", f"C{n}"}) for n in range(3)}
+
+
+def test_a_change_that_has_begun_is_agreed_to_but_not_one_to_yet_other_rules(store: Store) -> None:
+    hub = filled(store, by(("tax_id",)))
+    changed, other = under(hub, by(("phone",))), under(hub, by(("name",)))
+    planning.advance(changed.hub.store, changed.hub.entities["customer"], 1.0, changed.hub.ids, at_once=2)
+
+    with store.read() as tx:
+        found = [changes(tx, one.hub) for one in (hub, changed, other)]
+
+    assert [one.half for one in found] == [("customer",)] * 3
+    assert [one.strange for one in found] == [(), (), ("customer",)]

@@ -16,7 +16,7 @@ from nave.core.store import schema as t
 from nave.core.store.schema import Due
 from nave.workers.deliver import LEASE_SECONDS, deliver_step, finish
 from nave.workers.flows import Left, SinkFlow
-from nave.workers.sweep import introduce_sinks, sweep_step
+from nave.workers.sweep import introduce_sinks, sweep_step, woken_step
 from tests.workers.world import WEB, SmallOutbound, Target, customer, edits, one_sink, rules, shown, sink_flow, world
 
 
@@ -244,6 +244,23 @@ def test_a_discarded_delivery_is_closed_and_a_newer_version_makes_it_live_again(
     assert target.effects == [(shown(number), 2)]
 
 
+@pytest.mark.parametrize(("tried", "present"), [(False, 1), (True, 0)])
+def test_a_target_that_keeps_a_retired_record_still_has_it(store: Store, tried: bool, present: int) -> None:
+    target = Target()
+    hub = one_sink(store, target)
+    hub.take("erp.customer", customer("A", 1, tax_id="T"))
+    hub.take("crm.customer", customer("B", 1))
+    gone = hub.record_of("customer", "crm", "B")
+    hub.deliver_all(WEB)
+
+    target.answer = lambda one: Receipt(Outcome.DUPLICATE, one.remote_key, tried=tried) if one.retired else None
+    hub.take("crm.customer", customer("B", 2, tax_id="T"))
+    hub.deliver_all(WEB)
+
+    row = hub.delivery(WEB, gone)
+    assert (row.state, row.present, row.acked_version) == (Due.SKIPPED, present, row.due_version)
+
+
 def test_a_record_that_became_part_of_another_leaves_every_target_that_has_it(store: Store) -> None:
     target = Target()
     hub = one_sink(store, target)
@@ -335,7 +352,7 @@ def needs_crm_key(on: list[int]) -> SmallOutbound:
     def shape(document: Document) -> Document | NaveError:
         if "crm" in document["keys"]:
             return dict(document)
-        return WaitingError("NAVE-E006", on=on[0], what="the key in crm")
+        return WaitingError("NAVE-E006", on=on[0], seen=document["version"], what="the key in crm")
 
     return SmallOutbound(shape)
 
@@ -375,6 +392,25 @@ def test_a_key_that_comes_between_the_look_and_the_mark_is_not_missed(store: Sto
     late = SinkFlow(flow.name, flow.system, flow.rules, SmallOutbound(shape), flow.open)
     while deliver_step(hub.hub, late, target):
         pass
+
+    assert target.held[shown(awaited[0])].values["keys"] == {"crm": "B", "erp": "A"}
+
+
+def test_a_key_that_nobody_was_woken_for_is_found_by_looking_whatever_the_clocks_say(store: Store) -> None:
+    target, awaited = Target(), [0]
+    hub = one_sink(store, target, mapping=needs_crm_key(awaited))
+    hub.take("erp.customer", customer("A", 1, tax_id="T"))
+    awaited[0] = hub.record_of("customer", "erp", "A")
+    hub.deliver_all(WEB)
+    hub.take("crm.customer", customer("B", 1, tax_id="T"))
+    d = t.delivery.c
+    with store.write() as tx:  # as two transactions that do not see each other leave it, the later one by a fast clock
+        much_later = {"changed_at": hub.clock() + 3600, "waits_for": awaited[0], "waits_version": 1}
+        tx.execute(sa.update(t.delivery).where(d.sink == WEB).values(state=int(Due.WAITING), **much_later))
+
+    assert woken_step(hub.hub)
+    assert not woken_step(hub.hub)
+    hub.deliver_all(WEB)
 
     assert target.held[shown(awaited[0])].values["keys"] == {"crm": "B", "erp": "A"}
 

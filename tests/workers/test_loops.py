@@ -18,7 +18,7 @@ from nave.core.protocols import Batch, Raw
 from nave.core.store import Store
 from nave.core.store import schema as t
 from nave.core.store.schema import Due
-from nave.workers import deliver, loops
+from nave.workers import deliver, loops, outcomes
 from nave.workers.hints import Hints
 from nave.workers.loops import PATIENCE, Run
 from tests.workers.world import Target, World, customer, rules, world
@@ -144,7 +144,7 @@ def test_a_loop_that_breaks_is_heard_of(store: Store) -> None:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses between tries that no test waits for."""
-    for module in (loops, deliver):
+    for module in (loops, deliver, outcomes):
         monkeypatch.setattr(module, "backoff", lambda attempts: 0.01)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from nave.core import deliveries, repair
+from nave.core import deliveries, repair, unknowns
 from nave.core.errors import RetryableError, UnknownOutcome, WaitingError
 from nave.core.protocols import Outbound, Outcome, Receipt
 from nave.core.store import Store
@@ -63,6 +63,75 @@ def test_asking_settles_only_the_version_that_was_tried(store: Store) -> None:
     hub.deliver_all(WEB)
 
     assert target.effects == [(shown(number), version) for version in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_newer_version_waits_until_the_target_was_asked_about_the_one_that_was_sent(store: Store, kept: bool) -> None:
+    target = Target()
+    hub = one_sink(store, target, idempotent=False, probed=True)
+    number = edits(hub, 1)
+    lost_answer(target, kept=kept)
+    hub.deliver_all(WEB)
+    asked: list[int] = []
+
+    def heard(record: Outbound) -> Receipt | None:
+        asked.append(record.version)
+        with target.probing() as probe:
+            return probe(record)
+
+    hub.take("erp.customer", customer("A", 2, remark="newer"))
+    hub.deliver_all(WEB)
+    assert hub.states(WEB) == [Due.UNKNOWN]
+    probe_step(hub.hub, hub.hub.sinks[WEB], heard)
+    assert hub.delivery(WEB, number).remote_key == (f"R-{shown(number)}" if kept else None)
+    hub.deliver_all(WEB)
+
+    assert asked == [1]
+    assert hub.states(WEB) == [Due.DELIVERED]
+    assert target.tried == [(shown(number), 1), (shown(number), 2)]
+
+
+def test_a_newer_version_waits_for_the_person_who_is_asked_about_the_one_that_was_sent(store: Store) -> None:
+    target = Target()
+    hub = one_sink(store, target, idempotent=False)
+    number = edits(hub, 1)
+    lost_answer(target, kept=True)
+    hub.deliver_all(WEB)
+
+    hub.take("erp.customer", customer("A", 2, remark="newer"))
+    hub.deliver_all(WEB)
+    assert (hub.states(WEB), len(target.tried), len(hub.letters())) == ([Due.UNKNOWN], 1, 1)
+    with store.write() as tx:
+        (one,) = unknowns.unknowns(tx, 10)
+        unknowns.done(tx, one, hub.actor())
+    hub.deliver_all(WEB)
+
+    assert (one.version, one.due_version) == (1, 2)
+    assert hub.states(WEB) == [Due.DELIVERED]
+    assert target.effects == [(shown(number), 1), (shown(number), 2)]
+    assert hub.letters() == []
+
+
+def test_what_a_dead_worker_sent_is_asked_about_though_a_newer_version_came_while_it_was_at_it(store: Store) -> None:
+    target = Target()
+    hub = one_sink(store, target, idempotent=False, probed=True)
+    edits(hub, 1)
+
+    def power_loss(record: Outbound) -> None:
+        hub.take("erp.customer", customer("A", 2, remark="newer"))
+        raise KeyboardInterrupt
+
+    target.answer = power_loss
+    with pytest.raises(KeyboardInterrupt):
+        hub.deliver_all(WEB)
+    hub.hub.left.clear()
+    free_all_leases(hub.hub)
+    hub.take("erp.customer", customer("A", 3, remark="newest"))
+
+    assert hub.states(WEB) == [Due.UNKNOWN]
+    with store.read() as tx:
+        (one,) = unknowns.unknowns(tx, 10)
+    assert (one.version, one.due_version) == (1, 3)
 
 
 def test_where_the_target_cannot_be_asked_a_person_is_and_nothing_is_sent_again(store: Store) -> None:
@@ -211,7 +280,7 @@ def test_what_waits_for_a_link_is_asked_about_once_that_is_there_and_not_sent_ag
     lost_answer(target, kept=True)
     hub.deliver_all(WEB)
     flow = hub.hub.sinks[WEB]
-    waits = replace(flow, mapping=SmallOutbound(lambda _: WaitingError("NAVE-E006", on=1, what="a link")))
+    waits = replace(flow, mapping=SmallOutbound(lambda _: WaitingError("NAVE-E006", on=1, seen=1, what="a link")))
 
     with target.probing() as probe:
         assert probe_step(hub.hub, waits, probe) == 0

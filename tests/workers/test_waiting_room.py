@@ -213,7 +213,9 @@ def needing_its_parents_key(document: Document) -> Document | NaveError:
     """As a target does that keeps its own keys: a child can only be written once its parent has one."""
     parent = document.get("parent")
     if parent is not None and "web" not in parent["keys"]:
-        return WaitingError("NAVE-M110", on=parent["record"], key=parent["key"], system="web", known_by="erp")
+        return WaitingError(
+            "NAVE-M110", on=parent["record"], seen=parent["version"], key=parent["key"], system="web", known_by="erp"
+        )
     return document
 
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from nave.core.stops import Stop, stopped
 from nave.core.store import Transaction
 from nave.core.store import schema as t
 
@@ -30,12 +31,20 @@ class Circuit:
     next_at: float | None = None
     """When the next try is due, while it is open."""
     error: str | None = None
+    person: bool = False
+    """Open because its login was refused: nothing is tried until somebody has looked, or `next_at`."""
 
 
 def circuits(tx: Transaction, sinks: Iterable[str], now: float) -> list[Circuit]:
     """The circuits of these sinks. A target that answers "later" to some records and takes others is closed."""
+    names = list(sinks)
     found = {row.sink: row for row in tx.rows(_by_sink())}
-    return [_circuit(name, found.get(name), now) for name in sinks]
+    known = {name: _circuit(name, found.get(name), now) for name in names}
+    return list((known | {one.flow: _stopped(one, found.get(one.flow)) for one in stopped(tx, names)}).values())
+
+
+def _stopped(stop: Stop, row: Any) -> Circuit:
+    return Circuit(stop.flow, "open", row.answered if row else None, stop.until or None, stop.code, person=True)
 
 
 def _by_sink() -> sa.Select[Any]:

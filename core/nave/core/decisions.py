@@ -82,8 +82,8 @@ def touching(tx: Transaction, entity: str, names: Iterable[Name]) -> list[Decisi
     """Standing decisions in which one of these source records is named, the newest first."""
     wanted = set(names)
     found: dict[int, Decision] = {}
-    for system, key in ((_d.system_a, _d.key_a), (_d.system_b, _d.key_b)):
-        for one in _named(tx, entity, wanted, system, key):
+    for query in _NAMED if wanted else ():
+        for one in _named(tx, entity, wanted, query):
             if one.a in wanted or one.b in wanted:
                 found[one.id] = one
     return [found[number] for number in sorted(found, reverse=True)]
@@ -98,10 +98,15 @@ def between(tx: Transaction, entity: str, names: Iterable[Name]) -> list[Decisio
 _STANDING = (_d.id, _d.entity, _d.verdict, _d.system_a, _d.key_a, _d.system_b, _d.key_b, _d.actor, _d.reason, _d.at)
 
 
-def _named(
-    tx: Transaction, entity: str, names: Collection[Name], system: sa.Column[Any], key: sa.Column[Any]
-) -> Iterator[Decision]:
+def _naming(system: sa.Column[Any], key: sa.Column[Any]) -> Query:
+    standing = (_d.entity == sa.bindparam("entity"), _d.undone_at.is_(None))
+    return Query(lambda among: sa.select(*_STANDING).where(*standing, among(system, "systems"), among(key, "keys")))
+
+
+_NAMED = (_naming(_d.system_a, _d.key_a), _naming(_d.system_b, _d.key_b))
+
+
+def _named(tx: Transaction, entity: str, names: Collection[Name], query: Query) -> Iterator[Decision]:
     systems, keys = sorted({name[0] for name in names}), sorted({name[1] for name in names})
-    mine = (_d.entity == entity, _d.undone_at.is_(None), tx.among(system, systems), tx.among(key, keys))
-    for row in tx.rows(sa.select(*_STANDING).where(*mine)):
+    for row in tx.run(query, entity=entity, systems=systems, keys=keys):
         yield Decision(row[0], row[1], row[2], (row[3], row[4]), (row[5], row[6]), *row[7:])

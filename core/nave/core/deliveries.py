@@ -26,14 +26,20 @@ _COLUMNS = (
     "error",
     "changed_at",
 )
-# A worker that holds the lease is told by the version it finds due when it comes back; nobody may overtake it.
-_RULES = (("state", f"CASE WHEN delivery.state = {int(t.Due.LEASED)} THEN delivery.state ELSE excluded.state END"),)
-# Where every version is told, one that is dead or of unknown outcome comes before all newer ones.
-_HELD = ", ".join(str(int(one)) for one in (t.Due.LEASED, t.Due.DEAD, t.Due.UNKNOWN))
-_IN_ORDER = tuple(
-    (name, f"CASE WHEN delivery.state IN ({_HELD}) THEN delivery.{name} ELSE excluded.{name} END")
-    for name in ("state", "error", "changed_at")
-)
+
+
+def _kept(name: str, *states: t.Due) -> tuple[str, str]:
+    """When a newer version becomes due, this column of a delivery in one of these states stays as it is."""
+    listed = ", ".join(str(int(one)) for one in states)
+    return name, f"CASE WHEN delivery.state IN ({listed}) THEN delivery.{name} ELSE excluded.{name} END"
+
+
+# A worker that holds the lease is told by the version it finds due when it comes back; nobody may overtake it. What may
+# have arrived has to be settled first: a target that does not know a repeat would have the record twice.
+_OPEN = (t.Due.LEASED, t.Due.UNKNOWN)
+_RULES = (_kept("state", *_OPEN), *(_kept(name, t.Due.UNKNOWN) for name in ("error", "changed_at")))
+# Where every version is told, one that is dead comes before all newer ones too.
+_IN_ORDER = tuple(_kept(name, *_OPEN, t.Due.DEAD) for name in ("state", "error", "changed_at"))
 
 
 def make_due(
@@ -63,11 +69,12 @@ def retire(tx: Transaction, record_ids: Sequence[int], now: float) -> None:
         return
     mine = tx.among(_d.record_id, record_ids)
     tx.execute(sa.delete(t.delivery).where(mine, _d.present == 0, _d.state != t.Due.LEASED, _d.attempts == 0))
-    held = sa.case((_d.state == t.Due.LEASED, _d.state), else_=int(t.Due.READY))
+    held = sa.case((_d.state.in_(_OPEN), _d.state), else_=int(t.Due.READY))
+    since = sa.case((_d.state == t.Due.UNKNOWN, _d.changed_at), else_=now)
     tx.execute(
         sa.update(t.delivery)
         .where(mine)
-        .values(due_version=_d.due_version + 1, state=held, next_at=now, attempts=0, changed_at=now)
+        .values(due_version=_d.due_version + 1, state=held, next_at=now, attempts=0, changed_at=since)
     )
 
 
@@ -81,8 +88,10 @@ def backfill(tx: Transaction, sink: str, entity: str, now: float) -> int:
     names = ["sink", "record_id", "due_version", "state", "next_at", "attempts", "changed_at"]
     current = sa.select(r.version).where(r.id == _d.record_id).scalar_subquery()
     behind = sa.update(t.delivery).where(_d.sink == sink, _d.due_version < current, _d.state != t.Due.LEASED)
+    unsettled = _d.state == t.Due.UNKNOWN
+    state, since = sa.case((unsettled, _d.state), else_=int(t.Due.READY)), sa.case((unsettled, _d.changed_at), else_=now)
     caught_up = tx.execute(
-        behind.values(due_version=current, state=int(t.Due.READY), next_at=now, attempts=0, waits_for=None, changed_at=now)
+        behind.values(due_version=current, state=state, next_at=now, attempts=0, waits_for=None, changed_at=since)
     )
     return caught_up.rowcount + tx.execute(sa.insert(t.delivery).from_select(names, missing)).rowcount
 
@@ -108,6 +117,14 @@ def claim(tx: Transaction, sink: str, lease: str, now: float, seconds: float, li
     """Lease up to `limit` ready deliveries of one sink, the longest waiting first."""
     values = {"sink": sink, "lease": lease, "now": now, "until": now + seconds, "most": limit}
     return sorted(Claimed._make(row) for row in tx.run(_CLAIM, **values))
+
+
+def sending(tx: Transaction, sink: str, versions: Mapping[int, int]) -> None:
+    """Note which versions of claimed records go out, to a target that is asked about them should the answer get lost."""
+    if versions:
+        rows = [{"s_record": number, "s_version": version} for number, version in sorted(versions.items())]
+        mine = (_d.sink == sink, _d.record_id == sa.bindparam("s_record"))
+        tx.execute(sa.update(t.delivery).where(*mine).values(sent_version=sa.bindparam("s_version")), rows)
 
 
 def _claiming() -> sa.Executable:
@@ -144,7 +161,10 @@ class Mark(NamedTuple):
     present: bool | None = None
     """Whether the target has the record from now on; None where that is as before."""
     waits_for: int | None = None
+    waits_version: int | None = None
     error: str | None = None
+    answer: str | None = None
+    """JSON: what the target said, where it said more than yes."""
     again: bool = False
     """Whether a version that became due in the meantime makes the delivery ready at once."""
 
@@ -184,7 +204,9 @@ def _marking() -> sa.Executable:
             remote_key=sa.func.coalesce(new("n_remote", _d.remote_key), _d.remote_key),
             present=_present,
             waits_for=new("n_waits", _d.waits_for),
+            waits_version=new("n_waits_version", _d.waits_version),
             error=new("n_error", _d.error),
+            answer=new("n_answer", _d.answer),
             letter=None,
             lease=None,
             lease_until=None,
@@ -214,7 +236,9 @@ def _mark_row(one: Mark) -> dict[str, Any]:
         "n_remote": one.remote_key,
         "n_present": None if one.present is None else int(one.present),
         "n_waits": one.waits_for,
+        "n_waits_version": one.waits_version,
         "n_error": one.error,
+        "n_answer": one.answer,
     }
 
 
@@ -231,7 +255,7 @@ class Freed(NamedTuple):
     sink: str
     record_id: int
     version: int
-    """The one that was due."""
+    """The one that was sent, where that is known; else the one that was due."""
     state: int
     """Ready where a repeated write has no second effect; elsewhere its outcome is unknown."""
 
@@ -256,6 +280,9 @@ def free_expired(tx: Transaction, now: float, sinks: Mapping[str, bool], *, all_
     return _freed(tx, left if all_leases else sa.and_(left, _expired(now, safe)), safe, now)
 
 
+_sent = sa.func.coalesce(_d.sent_version, _d.due_version)
+
+
 def _freed(tx: Transaction, which: sa.ColumnElement[bool], safe: Sequence[str], now: float) -> list[Freed]:
     repeated = _d.sink.in_(safe)
     # Whether the write went out nobody knows: should the record be retired, the target must hear of it.
@@ -263,7 +290,7 @@ def _freed(tx: Transaction, which: sa.ColumnElement[bool], safe: Sequence[str], 
     state = sa.case((repeated, int(t.Due.READY)), else_=int(t.Due.UNKNOWN))
     error = sa.case((repeated, _d.error), else_=NO_ANSWER)
     freed = sa.update(t.delivery).where(which).values(state=state, error=error, **values)
-    return [Freed._make(row) for row in tx.execute(freed.returning(_d.sink, _d.record_id, _d.due_version, _d.state))]
+    return [Freed._make(row) for row in tx.execute(freed.returning(_d.sink, _d.record_id, _sent, _d.state))]
 
 
 def left_by(tx: Transaction, sink: str, holder: str) -> bool:
@@ -296,8 +323,12 @@ def _expired(now: float, safe: Sequence[str]) -> sa.ColumnElement[bool]:
 
 
 def unknown(tx: Transaction, sink: str, limit: int, now: float) -> list[Claimed]:
-    """Deliveries whose outcome nobody knows yet, and which it is time to ask about, the longest waiting first."""
-    statement = sa.select(*_CLAIMED).where(_d.sink == sink, _d.state == t.Due.UNKNOWN, _d.next_at <= now)
+    """Deliveries whose outcome nobody knows yet, and which it is time to ask about, the longest waiting first.
+
+    `due_version` of each is the one that was sent; a newer one may be due behind it.
+    """
+    columns = [_sent if column is _d.due_version else column for column in _CLAIMED]
+    statement = sa.select(*columns).where(_d.sink == sink, _d.state == t.Due.UNKNOWN, _d.next_at <= now)
     return [Claimed._make(row) for row in tx.rows(statement.order_by(_d.next_at, _d.record_id).limit(limit))]
 
 

@@ -106,23 +106,19 @@ def _made_by_us(tx: Transaction, intake: Intake, sinks: Iterable[str], fresh: Se
     if not keys:
         return {}
     there = (tx.among(_d.sink, list(sinks)), tx.among(_d.remote_key, keys), _d.present != 0, _r.merged_into.is_(None))
-    rows = tx.rows(
-        sa.select(_d.remote_key, _r.id, _r.doc).join_from(t.delivery, t.record, _r.id == _d.record_id).where(*there)
-    )
-    found = {row[0]: (row[1], decode(row[2])) for row in rows}
-    _join(tx, intake, {one.key: (one, *found[one.key]) for one in fresh if one.key in found})
-    return {key: number for key, (number, _) in found.items()}
+    rows = tx.rows(sa.select(_d.remote_key, _r.id).join_from(t.delivery, t.record, _r.id == _d.record_id).where(*there))
+    found: dict[str, int] = {row[0]: row[1] for row in rows}
+    _join(tx, intake, {one.key: found[one.key] for one in fresh if one.key in found})
+    return found
 
 
-def _join(tx: Transaction, intake: Intake, found: Mapping[str, tuple[Candidate, int, Document]]) -> None:
-    """Decide that they are the same, where no exact rule would say so."""
-    values = intake.rules.identity.values
-    unlike = {key: number for key, (one, number, doc) in found.items() if not {*values(one.document)} & {*values(doc)}}
-    rows = tx.rows(sa.select(_s.record_id, _s.system, _s.key).where(tx.among(_s.record_id, list(unlike.values()))))
+def _join(tx: Transaction, intake: Intake, found: Mapping[str, int]) -> None:
+    """Decide that they are the same: what a rule finds in a copy is not its own word, and is lost at its first edit."""
+    rows = tx.rows(sa.select(_s.record_id, _s.system, _s.key).where(tx.among(_s.record_id, list(found.values()))))
     anchors: dict[int, tuple[str, str]] = {}
     for number, system, key in sorted(rows, reverse=True):
         anchors[number] = (system, key)
-    for key, number in unlike.items():
+    for key, number in found.items():
         if number in anchors:
             name = (intake.system, key)
             decisions.decide(

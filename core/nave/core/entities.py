@@ -36,6 +36,7 @@ _TITLES: dict[str, tuple[str, str]] = {
     "payment": ("Payment", "回款"),
     "sold_product": ("Sold product", "售出产品"),
     "opportunity": ("Opportunity", "商机"),
+    "activity": ("Activity", "客户活动"),
     "employee": ("Employee", "员工"),
     "attendance": ("Attendance", "考勤"),
     "sales_performance": ("Sales performance", "销售业绩"),

@@ -2,6 +2,7 @@
 
 * NaveError
   * ConfigError      a person must change the configuration; the flow stops
+    * LoginError     the far side does not let us in; each further try may lock the account, so there is none
   * RetryableError   the same call may succeed later; back off, `after` is the far side's own advice
     * StoreAway      the hub's own store is not there; look again soon
   * WaitingError     something else must arrive first; park until it does
@@ -43,6 +44,10 @@ class ConfigError(NaveError):
     """A person must change the configuration before this can work."""
 
 
+class LoginError(ConfigError):
+    """The far side refuses who the hub says it is. Tried again and again it may lock the account: a person looks first."""
+
+
 class RetryableError(NaveError):
     """The same call may succeed later; `after` seconds is the far side's own advice, if it gave one."""
 
@@ -59,11 +64,12 @@ class StoreAway(RetryableError):
 
 
 class WaitingError(NaveError):
-    """Something else must arrive first: `on` is the golden record that this one waits for."""
+    """Something else must arrive first: `on` is the golden record that this one waits for, as of its version `seen`."""
 
-    def __init__(self, code: str, *, on: int, field: str | None = None, **params: object) -> None:
+    def __init__(self, code: str, *, on: int, seen: int, field: str | None = None, **params: object) -> None:
         super().__init__(code, field=field, **params)
         self.on = on
+        self.seen = seen
 
 
 class UnknownOutcome(NaveError):

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from dataclasses import field as made
+from hashlib import blake2b
 from typing import Any
 
 import sqlalchemy as sa
 
 from nave.core.clock import Ids
 from nave.core.entities import encode
+from nave.core.identity import BLOCK
 from nave.core.store import Transaction
 from nave.core.store import schema as t
 
@@ -101,3 +103,66 @@ def settle(tx: Transaction, number: int, *, actor: str, now: float) -> bool:
     """Close a finding by name; false where it was not open. Should it be seen again, it is a new one."""
     mine = sa.update(t.finding).where(_f.id == number, _f.state == t.Finding.OPEN)
     return bool(tx.execute(mine.values(state=int(t.Finding.SETTLED), settled_by=actor, settled_at=now)).rowcount)
+
+
+CROWD = "NAVE-S980"
+BY_ITSELF = "nave"
+"""Who settles what is over."""
+_MOST_CROWDS = 1_000
+"""Values that are told of; those that have been crowded the longest."""
+_COUNTED = 100_000
+_EXAMPLES = 3
+_PUBLIC = frozenset({"code", "number", "tax_id", "gtin", "gln", "barcode", "serial", "lot", "drawing", "model", "standard"})
+"""Fields that name things and companies. Of any other, a value may be somebody's, and only its ends are told."""
+
+
+def crowds(tx: Transaction, limits: Mapping[str, int]) -> list[Finding]:
+    """A finding for each exact value that more source records of an entity share than its limit says, so that it links
+    nobody. Without `params` for those that are open already; a crowd that a person has settled is told of again only after
+    it was gone."""
+    c = t.crowded.c
+    mine = (c.rule != BLOCK, c.entity.in_(sorted(limits)))
+    rows = tx.rows(sa.select(t.crowded).where(*mine).order_by(c.since, c.entity, c.rule, c.value).limit(_MOST_CROWDS))
+    told = _told(tx) if rows else {}
+    found = []
+    for row in rows:
+        place = f"{row.rule} {blake2b(row.value.encode(), digest_size=4).hexdigest()}"
+        before = told.get((row.entity, place))
+        if before is not None and before.state == t.Finding.OPEN:
+            found.append(Finding(CROWD, row.entity, row.entity, place))
+        elif before is None or before.settled_by == BY_ITSELF or before.settled_at < row.since:
+            found.append(Finding(CROWD, row.entity, row.entity, place, params=_crowd(tx, row, limits[row.entity])))
+    return found
+
+
+def _told(tx: Transaction) -> dict[tuple[str, str], Any]:
+    """By entity and place, the newest finding of a crowd: its state, and who settled it when."""
+    columns = (_f.flow, _f.field, _f.state, _f.settled_by, _f.settled_at)
+    rows = tx.rows(sa.select(*columns).where(_f.code == CROWD).order_by(_f.first_at, _f.id))
+    return {(row.flow, row.field): row for row in rows}
+
+
+def _crowd(tx: Transaction, row: Any, limit: int) -> Mapping[str, Any]:
+    i = t.identity_key.c
+    its = sa.select(i.system, i.key).where(i.entity == row.entity, i.rule == row.rule, i.value == row.value)
+    count = sa.select(sa.func.count()).select_from(its.limit(_COUNTED).subquery())
+    records = int(tx.rows(count)[0][0])
+    examples = tx.rows(its.order_by(i.system, i.key).limit(_EXAMPLES))
+    return {
+        "entity": row.entity,
+        "field": row.rule,
+        "value": _shown(row.rule, row.value),
+        "records": f"{records:,}" if records < _COUNTED else f"{_COUNTED:,}+",
+        "limit": f"{limit:,}",
+        "examples": ", ".join(f"{one.system}:{one.key}" for one in examples),
+    }
+
+
+def _shown(rule: str, value: str) -> str:
+    """The values of a rule's fields, those that may be somebody's without their middle."""
+    parts = zip(rule.split("+"), value.split("\x1f"), strict=False)
+    return " + ".join(one[:80] if path.rpartition(".")[2] in _PUBLIC else _masked(one) for path, one in parts)
+
+
+def _masked(value: str) -> str:
+    return f"{value[:2]}***{value[-2:]}" if len(value) > 6 else "***"

@@ -1,4 +1,4 @@
-"""Remembers which golden record a source record belonged to when its system had it no more."""
+"""What stood for a record before: the golden record of a source record that is gone, and ids that became others."""
 
 from __future__ import annotations
 
@@ -59,10 +59,11 @@ _FORGET = Query(
 )
 
 
-def move(tx: Transaction, absorbed: Mapping[int, int]) -> None:
-    """Golden ids that became others stand for them here too."""
-    if absorbed:
-        rows = [{"old": old, "new": new} for old, new in absorbed.items()]
-        tx.execute(
-            sa.update(t.former).where(_f.record_id == sa.bindparam("old")).values(record_id=sa.bindparam("new")), rows
-        )
+def redirect(tx: Transaction, absorbed: Mapping[int, int]) -> None:
+    """Golden ids are for life: one that became another leaves a redirect, which always leads to where it is now."""
+    if not absorbed:
+        return
+    rows = [{"old": old, "new": new} for old, new in absorbed.items()]
+    old, new = sa.bindparam("old"), sa.bindparam("new")
+    tx.execute(sa.update(t.record).where(sa.or_(_g.id == old, _g.merged_into == old)).values(merged_into=new), rows)
+    tx.execute(sa.update(t.former).where(_f.record_id == old).values(record_id=new), rows)

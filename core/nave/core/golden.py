@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from nave.core import deliveries, echoes, former, pins, references, waking
+from nave.core import deliveries, echoes, former, pins, references, relinking, waking
 from nave.core.entities import Document, encode
 from nave.core.identity import Cluster, Name
 from nave.core.intake import Candidate, Change, Counts, Intake, Known, Overtaken, Taken, digest
@@ -65,8 +65,16 @@ def bring_about(tx: Transaction, intake: Intake, change: Change) -> set[str]:
     _remember(tx, intake, change.said, found)
     changed = _write_golden(tx, intake, found, change.said)
     sinks = _announce(tx, intake, changed)
+    sinks |= relinking.follow(tx, intake, _elsewhere(intake, change, found), changed.versions)
     sinks |= echoes.tell_again(tx, intake, change.said, change.doubtful, changed.versions)
     return sinks | _wake_waiting(tx, intake, found)
+
+
+def _elsewhere(intake: Intake, change: Change, found: Found) -> list[Name]:
+    """Source records that are there, and belong to another golden record than before."""
+    home = {node.name: one.record_id for one in found.clusters for node in one.nodes}
+    said = [(name, one.record_id) for key, one in change.known.items() if (name := (intake.system, key)) in home]
+    return [(system, key) for system, key, _ in found.moved] + [name for name, was in said if home[name] != was]
 
 
 _APPLIED, _UNCHANGED, _SUPERSEDED = range(3)
@@ -244,7 +252,9 @@ _RECORD_COLUMNS = tuple(column.name for column in t.record.columns)
 def _write_golden(tx: Transaction, intake: Intake, found: Found, fresh: Mapping[str, Candidate]) -> _Changed:
     pinned = _pinned(tx, intake, found)
     new = [_as_golden(number, fresh[key], intake, pinned) for key, number in found.alone.items()]
-    tx.insert(t.record, _RECORD_COLUMNS, [_record_row(intake, one, 1, intake.cause) for one in new])
+    anchors = [(intake.system, key) for key in found.alone]
+    rows = [_record_row(intake, one, 1, intake.cause, anchor) for one, anchor in zip(new, anchors, strict=True)]
+    tx.insert(t.record, _RECORD_COLUMNS, rows)
     versions = {one.record_id: 1 for one in new}
     documents = {one.record_id: one.document for one in new}
     absorbed = {old: cluster.record_id for cluster in found.clusters for old in cluster.absorbed}
@@ -252,7 +262,7 @@ def _write_golden(tx: Transaction, intake: Intake, found: Found, fresh: Mapping[
         for one, version in _write_clusters(tx, intake, found, fresh, set(absorbed.values()), pinned):
             versions[one.record_id] = version
             documents[one.record_id] = one.document
-        _redirect(tx, absorbed)
+        former.redirect(tx, absorbed)
     _empty(tx, intake, found.emptied)
     return _Changed(versions, documents, absorbed, found.emptied)
 
@@ -271,15 +281,20 @@ def _write_clusters(
     _archive(tx, [one.record_id for one in changed if one.record_id in before])
     versions = [before.get(one.record_id, (0, b""))[0] + 1 for one in changed]
     cause = "merge" if intake.cause == "apply" else intake.cause
+    anchors = {one.record_id: one.nodes[0].name for one in found.clusters}
     rows = [
-        _record_row(intake, one, version, cause if one.record_id in merged else intake.cause)
+        _record_row(intake, one, version, cause if one.record_id in merged else intake.cause, anchors[one.record_id])
         for one, version in zip(changed, versions, strict=True)
     ]
-    tx.upsert(t.record, _RECORD_COLUMNS, rows)
+    tx.upsert(t.record, _RECORD_COLUMNS, rows, _ANCHORED)
     return list(zip(changed, versions, strict=True))
 
 
-def _record_row(intake: Intake, one: _Golden, version: int, cause: str) -> tuple[Any, ...]:
+_ANCHORED = (("anchor_system", "record.anchor_system"), ("anchor_key", "record.anchor_key"))
+"""An id keeps the anchor that it was given with."""
+
+
+def _record_row(intake: Intake, one: _Golden, version: int, cause: str, anchor: Name) -> tuple[Any, ...]:
     return (
         one.record_id,
         intake.entity,
@@ -290,6 +305,7 @@ def _record_row(intake: Intake, one: _Golden, version: int, cause: str) -> tuple
         cause,
         one.journal_id,
         None,
+        *anchor,
     )
 
 
@@ -344,16 +360,6 @@ def _archive(tx: Transaction, record_ids: Sequence[int]) -> None:
     old = sa.select(r.id, r.version, r.doc, r.changed_at, r.cause, r.journal_id).where(tx.among(r.id, record_ids))
     names = ["record_id", "version", "doc", "changed_at", "cause", "journal_id"]
     tx.execute(sa.insert(t.record_version).from_select(names, old))
-
-
-def _redirect(tx: Transaction, absorbed: Mapping[int, int]) -> None:
-    """Golden ids are for life: one that became another leaves a redirect, which always leads to where it is now."""
-    if absorbed:
-        rows = [{"old": old, "new": new} for old, new in absorbed.items()]
-        r = t.record.c
-        led_there = sa.or_(r.id == sa.bindparam("old"), r.merged_into == sa.bindparam("old"))
-        tx.execute(sa.update(t.record).where(led_there).values(merged_into=sa.bindparam("new")), rows)
-        former.move(tx, absorbed)
 
 
 def _empty(tx: Transaction, intake: Intake, emptied: Sequence[int]) -> None:

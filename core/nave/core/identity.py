@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from nave.core.merge import match_text
 
 if TYPE_CHECKING:
-    from nave.core.matching import Scored
+    from nave.core.matching import Prepared, Scored
 
 Exact = tuple[str, ...]
 """The fields of one exact rule; all of them must be there and equal, as `match_text` compares."""
@@ -100,25 +100,35 @@ class IdentityRules:
                 found.append((rule, "\x1f".join(parts)))
         return tuple(found)
 
+    def prepared(self, documents: Mapping[Name, Mapping[str, Any]]) -> dict[Name, Prepared]:
+        """What scored identity makes of documents before it compares them; empty where it has nothing to compare."""
+        if self.scored is None:
+            return {}
+        prepare = self.scored.scorer.prepare
+        return {name: prepare(document) for name, document in documents.items()}
+
     def blocks(self, document: Mapping[str, Any]) -> tuple[Value, ...]:
         """The blocking keys of one document, under the rule `BLOCK`."""
-        if self.scored is None:
-            return ()
-        return tuple((BLOCK, key) for key in dict.fromkeys(self.scored.scorer.blocks(document)))
+        return () if self.scored is None else self._blocks(self.scored, self.scored.scorer.prepare(document))
+
+    def _blocks(self, scored: Scored, prepared: Prepared) -> tuple[Value, ...]:
+        return tuple([(BLOCK, key) for key in dict.fromkeys(scored.scorer.keys(prepared))])
 
     def limit(self, value: Value) -> int:
         """How many source records may share it for it to say something."""
         return self.block_limit if value[0] == BLOCK else self.crowd
 
-    def keys(self, document: Mapping[str, Any]) -> tuple[Value, ...]:
-        """All that the index keeps of one document."""
-        return self.values(document) + self.blocks(document)
+    def keys(self, document: Mapping[str, Any], prepared: Prepared | None = None) -> tuple[Value, ...]:
+        """All that the index keeps of one document, which may be `prepared` already."""
+        if self.scored is None:
+            return self.values(document)
+        return self.values(document) + self._blocks(self.scored, prepared or self.scored.scorer.prepare(document))
 
 
 def _text(document: Mapping[str, Any], path: tuple[str, ...]) -> str:
     value: Any = document
     for part in path:
-        value = value.get(part) if isinstance(value, Mapping) else None
+        value = value.get(part) if isinstance(value, dict) else None
     return match_text(str(value)) if value is not None else ""
 
 
@@ -240,14 +250,27 @@ class Cluster(NamedTuple):
     """Golden ids that are this one from now on."""
 
 
-def assign(groups: Sequence[tuple[Node, ...]], fresh: Callable[[int], Sequence[int]]) -> list[Cluster]:
-    """Give each group its golden id: ids are kept for life, and go where most of their records (then the lowest) went.
+Anchors = Callable[[Sequence[int]], Mapping[int, Name]]
+"""The source record that each of these golden ids was given to when it was new."""
 
-    A group that inherits several keeps the oldest and absorbs the rest; a group that inherits none gets a fresh one.
+
+def _unanchored(_torn: Sequence[int]) -> Mapping[int, Name]:
+    return {}
+
+
+def assign(
+    groups: Sequence[tuple[Node, ...]], fresh: Callable[[int], Sequence[int]], anchors: Anchors = _unanchored
+) -> list[Cluster]:
+    """Give each group its golden id: ids are kept for life.
+
+    An id whose records go different ways goes with its anchor; where that is none of its records any more, with most of
+    them, then with the lowest. A group that inherits several keeps the oldest and absorbs the rest; a group that inherits
+    none gets a fresh one.
     """
-    heirs: dict[int, int] = {}
-    for old, votes in sorted(_votes(groups).items()):
-        heirs[old] = max(votes, key=lambda place: (votes[place], -place))
+    found = _votes(groups)
+    torn = sorted(old for old, votes in found.items() if len(votes) > 1)
+    heirs = {old: max(votes, key=lambda place: (votes[place], -place)) for old, votes in sorted(found.items())}
+    heirs |= _anchored(groups, anchors(torn)) if torn else {}
     inherited: dict[int, list[int]] = defaultdict(list)
     for old, place in heirs.items():
         inherited[place].append(old)
@@ -257,6 +280,16 @@ def assign(groups: Sequence[tuple[Node, ...]], fresh: Callable[[int], Sequence[i
         kept, *absorbed = sorted(inherited[place]) or [next(new)]
         clusters.append(Cluster(nodes, kept, tuple(absorbed)))
     return clusters
+
+
+def _anchored(groups: Sequence[tuple[Node, ...]], anchors: Mapping[int, Name]) -> dict[int, int]:
+    """Golden ids, each with the place of the group in which its anchor is, having been in it until now."""
+    return {
+        node.record_id: place
+        for place, nodes in enumerate(groups)
+        for node in nodes
+        if node.record_id is not None and anchors.get(node.record_id) == node.name
+    }
 
 
 def _votes(groups: Sequence[tuple[Node, ...]]) -> dict[int, dict[int, int]]:

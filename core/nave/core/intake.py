@@ -12,6 +12,7 @@ from nave.core.entities import Document, EntityType
 from nave.core.identity import IdentityRules, Name
 from nave.core.merge import Contribution, Survivorship
 from nave.core.opinions import Tree, contribution
+from nave.core.periods import Closed
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class EntityRules:
     """Whether its records go out before all they name is there."""
     escalate: float | None = None
     """Seconds after which a person hears of a record that still waits."""
+    closed: Closed | None = None
+    """The period in which its records are not told again for what others became."""
 
 
 class Candidate(NamedTuple):
@@ -120,6 +123,8 @@ class Intake:
     ids: Ids
     cause: str = "apply"
     """Of the versions that it makes."""
+    entities: Mapping[str, EntityRules] = field(default_factory=dict)
+    """Those whose records are told again where what they refer to became part of another record."""
 
     @property
     def entity(self) -> str:

@@ -2,6 +2,9 @@
 
 Which pairs are kept is a function of the documents, the model and the index: a pair is there when both records share a
 key that is not crowded and score at least `review`. Those that score `link` or more are links.
+
+Taking a document apart costs several times as much as comparing it, and a record is compared far more often than it
+changes. So what comparing needs of each record is kept beside it; a form that another model made is made anew.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import combinations
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -21,7 +24,7 @@ from nave.core.store import Query, Transaction
 from nave.core.store import schema as t
 
 if TYPE_CHECKING:
-    from nave.core.matching import Scored
+    from nave.core.matching import Packed, Prepared, Scored
 
 _Both = tuple[Name, Name]
 """Two names, the lesser first."""
@@ -46,16 +49,19 @@ def rescore(
     keys: Keys,
     stale: Collection[Name],
     change: Shift,
+    prepared: Mapping[Name, Prepared] | None = None,
 ) -> Rescored:
     """Bring the pairs up to date after `said` came and the index changed; `stale` are stored records that changed or
-    went."""
+    went. `prepared` are the documents of `said`, where somebody has prepared them already."""
     scored = rules.scored
     if scored is None:
         return Rescored()
-    _forget(tx, entity, stale)
+    _forget(tx, entity, stale, [name for name in stale if name not in said])
+    ready = prepared if prepared is not None else rules.prepared(said)
+    _keep_forms(tx, entity, scored, ready)
     disturbed = _outgrown(tx, entity, rules, change, scored.link)
     again = _brought_together(change)
-    found = _scores(tx, entity, scored, said, _neighbours(keys, change) | again)
+    found = _scores(tx, entity, scored, ready, _neighbours(keys, change) | again)
     tx.upsert(t.match_pair, _COLUMNS, [(entity, *one.a, *one.b, one.score) for one in found])
     links = [one for one in found if one.score >= scored.link]
     disturbed |= {name for one in links if (one.a, one.b) in again for name in (one.a, one.b)}
@@ -83,31 +89,73 @@ def _brought_together(change: Shift) -> set[_Both]:
 
 
 def _scores(
-    tx: Transaction, entity: str, scored: Scored, said: Mapping[Name, Document], wanted: Collection[_Both]
+    tx: Transaction, entity: str, scored: Scored, said: Mapping[Name, Prepared], wanted: Collection[_Both]
 ) -> list[Pair]:
     missing = {name for both in wanted for name in both if name not in said}
-    documents = dict(said) | {one.name: one.contribution.identifies for one in contributions.named(tx, entity, missing)}
-    compared = {name for both in wanted for name in both}
-    ready = {name: scored.scorer.prepare(documents[name]) for name in compared if name in documents}
+    ready: dict[Name, Prepared | Packed] = {**said, **_stored_forms(tx, entity, scored, missing)}
     score = scored.scorer.score
-    pairs = [Pair(score(ready[a], ready[b]), a, b) for a, b in wanted if a in ready and b in ready]
+    pairs = [Pair(score(ready[a], ready[b], scored.review), a, b) for a, b in wanted if a in ready and b in ready]
     return [one for one in pairs if one.score >= scored.review]
 
 
-def _forget(tx: Transaction, entity: str, stale: Iterable[Name]) -> None:
+_f = t.match_form.c
+_FORMS = Query(
+    lambda among: sa.select(_f.key, _f.form).where(
+        _f.entity == sa.bindparam("entity"), _f.system == sa.bindparam("system"), among(_f.key, "keys")
+    )
+)
+
+
+def _stored_forms(tx: Transaction, entity: str, scored: Scored, names: Collection[Name]) -> dict[Name, Prepared | Packed]:
+    """Stored records as comparing needs them; what there is no form of by this model is made, and kept."""
+    unpack = scored.scorer.forms.unpack
+    found: dict[Name, Prepared | Packed] = {}
+    for system, keys in _by_system(names).items():
+        for key, form in tx.run(_FORMS, entity=entity, system=system, keys=keys):
+            prepared = unpack(form)
+            if prepared is not None:
+                found[system, key] = prepared
+    without = [name for name in names if name not in found]
+    if without:
+        stored = contributions.named(tx, entity, without)
+        made = {one.name: scored.scorer.prepare(one.contribution.identifies) for one in stored}
+        _keep_forms(tx, entity, scored, made)
+        found |= made
+    return found
+
+
+def _keep_forms(tx: Transaction, entity: str, scored: Scored, ready: Mapping[Name, Prepared]) -> None:
+    pack = scored.scorer.forms.pack
+    rows: list[tuple[Any, ...]] = [(entity, *name, pack(one)) for name, one in ready.items()]
+    tx.upsert(t.match_form, ("entity", "system", "key", "form"), rows)
+
+
+def _by_system(names: Iterable[Name]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for system, key in names:
+        found[system].append(key)
+    return found
+
+
+def _forget(tx: Transaction, entity: str, stale: Iterable[Name], gone: Iterable[Name]) -> None:
+    """The pairs of the stale are not theirs any more; of those that went, the forms neither."""
     rows = [{"entity": entity, "s": system, "k": key} for system, key in stale]
     if rows:
         tx.run_many(_FORGET, rows)
         tx.run_many(_FORGET_BACK, rows)
+    without = [{"entity": entity, "s": system, "k": key} for system, key in gone]
+    if without:
+        tx.run_many(_FORGET_FORM, without)
 
 
-def _deleting(system: sa.Column[str], key: sa.Column[str]) -> Query:
-    mine = (_m.entity == sa.bindparam("entity"), system == sa.bindparam("s"), key == sa.bindparam("k"))
-    return Query(lambda _: sa.delete(t.match_pair).where(*mine))
+def _deleting(table: sa.Table, system: sa.Column[Any], key: sa.Column[Any]) -> Query:
+    mine = (table.c.entity == sa.bindparam("entity"), system == sa.bindparam("s"), key == sa.bindparam("k"))
+    return Query(lambda _: sa.delete(table).where(*mine))
 
 
-_FORGET = _deleting(_m.system_a, _m.key_a)
-_FORGET_BACK = _deleting(_m.system_b, _m.key_b)
+_FORGET = _deleting(t.match_pair, _m.system_a, _m.key_a)
+_FORGET_BACK = _deleting(t.match_pair, _m.system_b, _m.key_b)
+_FORGET_FORM = _deleting(t.match_form, _f.system, _f.key)
 
 
 def _outgrown(tx: Transaction, entity: str, rules: IdentityRules, change: Shift, link: float) -> set[Name]:
@@ -166,10 +214,7 @@ def touching(tx: Transaction, entity: str, names: Iterable[Name], least: float) 
 
 
 def _pairs_of(tx: Transaction, entity: str, names: Iterable[Name], least: float) -> Iterator[Pair]:
-    by_system: dict[str, list[str]] = defaultdict(list)
-    for system, key in names:
-        by_system[system].append(key)
-    for system, keys in by_system.items():
+    for system, keys in _by_system(names).items():
         for query in _TOUCHING:
             for score, system_a, key_a, system_b, key_b in tx.run(
                 query, entity=entity, system=system, keys=keys, least=least

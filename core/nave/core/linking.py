@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
+import sqlalchemy as sa
+
 from nave.core import contributions, decisions, former, likeness, sharing
 from nave.core.component import Component
 from nave.core.contributions import Stored
@@ -13,7 +15,8 @@ from nave.core.intake import Candidate, Change, Intake
 from nave.core.likeness import Rescored
 from nave.core.merge import Contribution
 from nave.core.sharing import Keys, Shift
-from nave.core.store import Transaction
+from nave.core.store import Query, Transaction
+from nave.core.store import schema as t
 
 
 class Found(NamedTuple):
@@ -68,9 +71,11 @@ def _ask(tx: Transaction, intake: Intake, change: Change) -> _Asked:
     gone = {name: stored[name].record_id for name in change.gone if name in stored}
     stale = [name for name in (*said, *gone) if name in stored]
     old = {name: rules.keys(stored[name].contribution.identifies) for name in stale}
-    new = {name: rules.keys(one.counts) for name, one in said.items()}
+    counts = {name: one.counts for name, one in said.items()}
+    prepared = rules.prepared(counts)
+    new = {name: rules.keys(document, prepared.get(name)) for name, document in counts.items()}
     shift = sharing.shift(tx, entity, old, new, rules.limit, intake.now)
-    rescored = likeness.rescore(tx, entity, rules, {name: one.counts for name, one in said.items()}, new, stale, shift)
+    rescored = likeness.rescore(tx, entity, rules, counts, new, stale, shift, prepared)
     returned = former.returning(tx, entity, [name for name in said if name not in stored])
     return _Asked(said, stored, gone, new, shift, rescored, returned)
 
@@ -117,7 +122,7 @@ def _decide(intake: Intake, component: Component, asked: _Asked, found: Found) -
         rulings=[one.ruling for one in newest],
         guards=rules.guards,
     )
-    clusters = assign(groups, intake.ids.take)
+    clusters = assign(groups, intake.ids.take, lambda torn: _anchors(component.tx, torn))
     placed = [(node, cluster.record_id) for cluster in clusters for node in cluster.nodes if node.name not in asked.said]
     staying = {node.record_id for node in component.nodes.values()}
     return found._replace(
@@ -129,3 +134,11 @@ def _decide(intake: Intake, component: Component, asked: _Asked, found: Found) -
         emptied=sorted(set(asked.gone.values()) - staying),
         returned=asked.returned.keys(),
     )
+
+
+_g = t.record.c
+_ANCHORS = Query(lambda among: sa.select(_g.id, _g.anchor_system, _g.anchor_key).where(among(_g.id, "ids")))
+
+
+def _anchors(tx: Transaction, record_ids: Sequence[int]) -> dict[int, Name]:
+    return {number: (system, key) for number, system, key in tx.run(_ANCHORS, ids=list(record_ids))}

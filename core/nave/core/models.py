@@ -92,6 +92,8 @@ OrderRef = Annotated[Ref, RefTo("order")]
 InvoiceRef = Annotated[Ref, RefTo("invoice")]
 ShipmentRef = Annotated[Ref, RefTo("shipment")]
 EmployeeRef = Annotated[Ref, RefTo("employee")]
+ContactRef = Annotated[Ref, RefTo("contact")]
+OpportunityRef = Annotated[Ref, RefTo("opportunity")]
 RegionRef = Annotated[Ref, RefTo("region")]
 
 
@@ -348,6 +350,22 @@ class Opportunity(Entity):
     remark: Text | None = None
 
 
+class Activity(Entity):
+    """Something done with a customer: a call, a meeting, a visit, a message (客户活动)."""
+
+    number: Code
+    subject: Text
+    kind: Code | None = Field(default=None, description="call, meeting, visit, message or task")
+    status: Code | None = Field(default=None, description="planned, held or cancelled")
+    customer: CustomerRef | None = None
+    contact: ContactRef | None = None
+    opportunity: OpportunityRef | None = None
+    employee: EmployeeRef | None = None
+    at: Instant | None = None
+    until: Instant | None = None
+    remark: Text | None = None
+
+
 class Employee(Entity):
     """Somebody who works here."""
 
@@ -403,6 +421,7 @@ SHIPPED: dict[str, type[Entity]] = {
     "payment": Payment,
     "sold_product": SoldProduct,
     "opportunity": Opportunity,
+    "activity": Activity,
     "employee": Employee,
     "attendance": Attendance,
     "sales_performance": SalesPerformance,

@@ -95,26 +95,30 @@ def _expand_links(tx: Transaction, entity: EntityType, documents: Mapping[int, D
     there = references.resolved(tx, {one.target for one in named})
     targets = {(one.record_id, one.path): there.get(one.target) for one in named}
     numbers = {number for number in targets.values() if number is not None}
+    # Versions first: a key that comes between the two looks comes with a newer version, for which nobody waits in vain.
+    known = _known(tx, numbers) if numbers else {}
     keys = keys_of(tx, numbers) if numbers else {}
-    codes = _codes(tx, numbers) if numbers else {}
 
     def expanded(record_id: int, path: str, ref: Mapping[str, str]) -> dict[str, Any]:
         target = targets.get((record_id, path))
         if target is None and placeholders:
             return {**ref, "code": ref["key"], "keys": {}, "placeholder": True}
-        found = {"id": id_text(target), "record": target} if target is not None else {}
-        return {**ref, "code": codes.get(target), "keys": keys.get(target, {}), "placeholder": False, **found}
+        if target is None:
+            return {**ref, "code": None, "keys": {}, "placeholder": False}
+        version, code = known[target]
+        found = {"id": id_text(target), "record": target, "version": version, "code": code}
+        return {**ref, "keys": keys.get(target, {}), "placeholder": False, **found}
 
     for number, document in documents.items():
         references.expand(number, document, entity.refs, expanded)
 
 
-def _codes(tx: Transaction, record_ids: Iterable[int]) -> dict[int | None, str | None]:
-    """The business code of golden records: their `code`, or their `number`."""
+def _known(tx: Transaction, record_ids: Iterable[int]) -> dict[int, tuple[int, str | None]]:
+    """Version and business code of golden records; the code is their `code`, or their `number`."""
     r = t.record.c
-    rows = tx.rows(sa.select(r.id, r.doc).where(tx.among(r.id, record_ids)))
-    documents = ((row[0], decode(row[1])) for row in rows)
-    return {number: document.get("code", document.get("number")) for number, document in documents}
+    rows = tx.rows(sa.select(r.id, r.version, r.doc).where(tx.among(r.id, record_ids)))
+    documents = ((row[0], row[1], decode(row[2])) for row in rows)
+    return {number: (version, document.get("code", document.get("number"))) for number, version, document in documents}
 
 
 def keys_of(tx: Transaction, record_ids: Iterable[int]) -> dict[int | None, dict[str, str]]:

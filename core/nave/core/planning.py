@@ -151,7 +151,7 @@ def _page(tx: Transaction, entity: str, after: Sequence[str] | None, limit: int)
 
 
 def _clear(tx: Transaction, entity: str) -> None:
-    for table in (t.identity_key, t.crowded, t.match_pair):
+    for table in (t.identity_key, t.crowded, t.match_pair, t.match_form):
         tx.execute(sa.delete(table).where(table.c.entity == entity))
 
 

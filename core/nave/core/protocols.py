@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, BinaryIO, Protocol, runtime_checkable
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
@@ -139,6 +139,10 @@ Probe = Callable[[Outbound], Receipt | None]
 """Ask the target whether it has this record at this version: a receipt if it has, None if it surely has not."""
 
 
+Weigh = Callable[[str, BinaryIO], Mapping[str, str | int]]
+"""Looks through a file, by name and from its first byte: more for its origin, or a PermanentError that refuses it whole."""
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """Where a connector runs: what every source and sink is told besides its own options."""
@@ -148,6 +152,18 @@ class Setting:
     folder: Path
     """The hub's folder; relative paths in options start here."""
     time_zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+    weigh: Weigh | None = None
+    """Asked about each file before anything of it is taken in."""
+
+
+class Capturing(Protocol):
+    """Makes a system note what changes in one of its tables, or has it stop that."""
+
+    def statements(self, table: str, key: Sequence[str], *, gone: bool) -> Sequence[str]:
+        """What would be run, to be shown; nothing where it is so already. Without `key`, the table's own one."""
+
+    def run(self, statements: Sequence[str]) -> None:
+        """Run what was shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,3 +196,7 @@ class ConnectorSpec:
     """Offer a refused input, by the name in its dead letter, for reading again; false where it is gone."""
     extent: Callable[[Any], Extent] = lambda _options: Extent.PART
     """How much a source with these options says at once; what may be a snapshot ends its inputs (`Batch.end`)."""
+    capture: Callable[[Any, Setting], AbstractContextManager[Capturing]] | None = None
+    """Have a system's tables note what changes in them (`nave connector install-capture`)."""
+    look: Callable[[Any, Any, Setting], Source] | None = None
+    """A source that only looks (`nave connector sample`): what it reads stays over there as it was, unclaimed, unmarked."""

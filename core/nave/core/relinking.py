@@ -1,15 +1,21 @@
-"""Tells targets again of records that stayed as they were while what they refer to did not."""
+"""Tells targets again of records that stayed as they were while what they refer to did not.
+
+Whether a person or a rule made two records one, the orders of both are sent again with the one that is left.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
-from nave.core import deliveries, references
+from nave.core import actions, deliveries, periods, references
+from nave.core.entities import decode
 from nave.core.identity import Name
-from nave.core.intake import EntityRules
+from nave.core.intake import EntityRules, Intake
+from nave.core.periods import Closed, Kept
 from nave.core.store import Transaction
 from nave.core.store import schema as t
 
@@ -35,6 +41,47 @@ def referring(tx: Transaction, entity: str, names: Iterable[Name]) -> dict[str, 
 def referring_entities(rules: Mapping[str, EntityRules], entity: str) -> list[str]:
     """The entities that may name records of this one, in the order of their names."""
     return sorted(name for name, one in rules.items() if entity in one.type.refs.values())
+
+
+def dated(tx: Transaction, entity: str, numbers: Iterable[int], closed: Closed | None) -> list[Kept]:
+    """Those of the records that are dated in the closed period."""
+    if closed is None:
+        return []
+    rows = tx.rows(sa.select(_g.id, _g.doc).where(tx.among(_g.id, sorted(numbers))).order_by(_g.id))
+    days = [(row[0], closed.day(decode(row[1]))) for row in rows]
+    return [Kept(number, entity, day) for number, day in days if day is not None]
+
+
+RULE = "rule"
+"""Who acted where no person did."""
+
+
+def follow(tx: Transaction, intake: Intake, names: Sequence[Name], told: Collection[int]) -> set[str]:
+    """Tell again what refers to these source records, which belong to other golden records than before.
+
+    What is `told` already, or lies in a closed period, is not; the latter waits for a person. Returns the sinks with work.
+    The caller holds the turn of the intake's entity, and takes those of the referring ones after it, by name.
+    """
+    rules = {name: one for name, one in intake.entities.items() if one.sinks and intake.entity in one.type.refs.values()}
+    if not names or not rules or not referring(tx, intake.entity, names):
+        return set()
+    for name in sorted(rules):
+        tx.serialise(f"entity:{name}")
+    found = {entity: numbers for entity, numbers in referring(tx, intake.entity, names).items() if entity in rules}
+    kept = [one for entity, numbers in found.items() for one in dated(tx, entity, numbers, rules[entity].closed)]
+    quiet = {one.record_id for one in kept} | set(told)
+    _keep_back(tx, intake, names, kept)
+    again = {entity: numbers - quiet for entity, numbers in found.items()}
+    return tell_again(tx, rules, {entity: numbers for entity, numbers in again.items() if numbers}, intake.now)
+
+
+def _keep_back(tx: Transaction, intake: Intake, names: Sequence[Name], kept: Sequence[Kept]) -> None:
+    if kept:
+        (action,) = intake.ids.take()
+        subject = f"{intake.entity}/{':'.join(min(names))}"
+        detail: dict[str, Any] = {"entity": intake.entity, "decisions": [], "says": [], "undoes": [], "of": None}
+        actions.enter(tx, action, RULE, "merge", subject, detail, intake.now)
+        periods.keep_back(tx, action, kept)
 
 
 def tell_again(

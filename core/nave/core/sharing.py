@@ -22,7 +22,7 @@ Keys = Mapping[Name, tuple[Value, ...]]
 Limit = Callable[[Value], int]
 """How many records may have a value for it to say something."""
 Holders = Mapping[Value, Mapping[Name, int | None]]
-"""By value, who has it, and the golden record they belong to so far."""
+"""By value, who has it, and, for exact values, the golden record they belong to so far."""
 
 _i, _s, _c = t.identity_key.c, t.source_record.c, t.crowded.c
 _COLUMNS = ("entity", "rule", "value", "system", "key")
@@ -120,13 +120,22 @@ _HELD = Query(
         .where(_i.entity == sa.bindparam("entity"), _i.rule == sa.bindparam("rule"), among(_i.value, "values"))
     )
 )
+_BLOCKED = Query(
+    lambda among: sa.select(_i.value, _i.system, _i.key, sa.null()).where(
+        _i.entity == sa.bindparam("entity"), _i.rule == sa.bindparam("rule"), among(_i.value, "values")
+    )
+)
 
 
 def holders(tx: Transaction, entity: str, values: Iterable[Value]) -> dict[Value, dict[Name, int | None]]:
-    """Who has each of these values, for those that anybody has; none of them may be crowded."""
+    """Who has each of these values, for those that anybody has; none of them may be crowded.
+
+    With the golden record of each for exact values only: a blocking key links nobody, and many share it.
+    """
     found: dict[Value, dict[Name, int | None]] = {}
     for rule, listed in _by_rule(values).items():
-        for value, system, key, number in tx.run(_HELD, entity=entity, rule=rule, values=listed):
+        query = _BLOCKED if rule == BLOCK else _HELD
+        for value, system, key, number in tx.run(query, entity=entity, rule=rule, values=listed):
             found.setdefault((rule, value), {})[system, key] = number
     return found
 

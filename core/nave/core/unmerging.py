@@ -6,7 +6,7 @@ preview is that same transaction, taken back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -16,7 +16,6 @@ import sqlalchemy as sa
 from nave.core import actions, decisions, impact, periods, relinking
 from nave.core.clock import Clock, Ids, id_text
 from nave.core.decisions import Decision, Verdict
-from nave.core.entities import decode
 from nave.core.errors import PermanentError
 from nave.core.identity import Name
 from nave.core.impact import Impact, Papers, Picture, Pinned, Said
@@ -113,7 +112,7 @@ class _Foreseen(Exception):
 
 def carry_out(tx: Transaction, desk: Desk, plan: Plan) -> Done:
     """Do it: decisions, clusters, what refers to them, and the audit."""
-    for name in [*relinking.referring_entities(desk.rules, plan.entity), plan.entity]:
+    for name in [plan.entity, *relinking.referring_entities(desk.rules, plan.entity)]:
         tx.serialise(f"entity:{name}")
     around = set(plan.around)
     while True:
@@ -183,7 +182,9 @@ def _follow_up(tx: Transaction, deed: _Deed) -> tuple[Impact, set[str]]:
     referring = relinking.referring(tx, plan.entity, deed.before.homes)
     meant = relinking.referring(tx, plan.entity, _meaning_something_else(deed))
     changed = {entity: numbers for entity, numbers in meant.items() if entity in desk.rules and desk.rules[entity].sinks}
-    kept = [one for entity, numbers in changed.items() for one in _kept(tx, entity, numbers, desk.periods.get(entity))]
+    kept = [
+        one for entity, numbers in changed.items() for one in relinking.dated(tx, entity, numbers, desk.periods.get(entity))
+    ]
     quiet = {one.record_id for one in kept} | settled
     retold = {entity: numbers - quiet - deed.pictured for entity, numbers in changed.items()}
     told = relinking.tell_again(tx, desk.rules, {entity: numbers for entity, numbers in retold.items() if numbers}, deed.now)
@@ -216,16 +217,6 @@ def _restore_deliveries(tx: Transaction, deed: _Deed, numbers: Collection[int]) 
         tx.execute(sa.delete(t.delivery).where(tx.among(t.delivery.c.record_id, numbers)))
         rows = [tuple(row) for (_, number), row in deed.before.deliveries.items() if number in numbers]
         tx.insert(t.delivery, tuple(column.name for column in t.delivery.columns), rows)
-
-
-def _kept(tx: Transaction, entity: str, numbers: Iterable[int], closed: Closed | None) -> list[Kept]:
-    """Those of the records that are dated in the closed period."""
-    if closed is None:
-        return []
-    r = t.record.c
-    rows = tx.rows(sa.select(r.id, r.doc).where(tx.among(r.id, sorted(numbers))).order_by(r.id))
-    days = [(row[0], closed.day(decode(row[1]))) for row in rows]
-    return [Kept(number, entity, day) for number, day in days if day is not None]
 
 
 def _papers(tx: Transaction, referring: Mapping[str, set[int]], retold: Mapping[str, set[int]]) -> tuple[Papers, ...]:

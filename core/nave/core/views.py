@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 import sqlalchemy as sa
 
-from nave.core.clock import id_number
+from nave.core.clock import id_number, id_text
 from nave.core.entities import Document, decode
 from nave.core.store import Transaction
 from nave.core.store import schema as t
@@ -174,6 +174,24 @@ def find(tx: Transaction, entity: str, key: str) -> list[Golden]:
     return goldens(tx, entity, _followed(tx, found))
 
 
+def find_named(tx: Transaction, entity: str, text: str) -> list[Golden]:
+    """As `find`, where the text may also be `SYSTEM:KEY`; all that it can mean, since a key may have a colon in it too."""
+    s = t.source_record.c
+    system, colon, key = text.partition(":")
+    found = find(tx, entity, text)
+    if not colon or not key:
+        return found
+    mine = sa.select(s.record_id).where(s.entity == entity, s.system == system, s.key == key)
+    more = _followed(tx, [row[0] for row in tx.rows(mine)]) - {one.id for one in found}
+    return sorted([*found, *goldens(tx, entity, more)], key=lambda one: one.id)
+
+
+def called(golden: Golden, text: str) -> list[str]:
+    """As what a text that `find_named` takes may mean this record, as SYSTEM:KEY; its id where it means that."""
+    names = [f"{one.system}:{one.key}" for one in golden.keys if text in (one.key, f"{one.system}:{one.key}")]
+    return names or [id_text(golden.id)]
+
+
 def _followed(tx: Transaction, numbers: Iterable[int]) -> set[int]:
     r = t.record.c
     todo, done = set(numbers), set()
@@ -281,7 +299,20 @@ def _deliveries(tx: Transaction, number: int) -> Iterable[Step]:
             "attempts": row.attempts,
             "error": row.error,
         }
-        yield Step(row.changed_at, _STEP_NAMES[t.Due(row.state)], row.sink, {k: v for k, v in detail.items() if v})
+        shown = {k: v for k, v in detail.items() if v} | _answered(row)
+        yield Step(row.changed_at, _STEP_NAMES[t.Due(row.state)], row.sink, shown)
+
+
+_VERDICTS = {t.Due.DELIVERED: "accepted", t.Due.UNKNOWN: "unknown", t.Due.DEAD: "rejected"}
+
+
+def _answered(row: Any) -> dict[str, Any]:
+    """The receipt of a delivery: the key that the target was given, and what it said last."""
+    if not row.attempts and row.answer is None and t.Due(row.state) not in _VERDICTS:
+        return {}
+    said = decode(row.answer) if row.answer else {}
+    verdict = said.get("verdict") or _VERDICTS.get(t.Due(row.state))
+    return {"key": id_text(row.record_id), **({"verdict": verdict} if verdict else {}), **({"said": said} if said else {})}
 
 
 def _deaths(tx: Transaction, number: int) -> Iterable[Step]:

@@ -57,26 +57,26 @@ def wake_for(tx: Transaction, record_ids: Sequence[int], now: float) -> set[str]
     return _readied(tx, statement, now)
 
 
-def wake_missed(tx: Transaction, now: float, overlap: float = 0.0) -> set[str]:
-    """Wake all that waits for something that came while nobody looked; returns the sinks.
-
-    `overlap` seconds allow for transactions that committed that long after the time they noted.
-    """
-    statement = sa.update(t.delivery).where(_d.state == t.Due.WAITING, _came_since(_d.changed_at - overlap))
-    return _readied(tx, statement, now)
+def wake_missed(tx: Transaction, now: float) -> set[str]:
+    """Wake all that waits for something that came while nobody looked; returns the sinks."""
+    return _readied(tx, sa.update(t.delivery).where(_d.state == t.Due.WAITING, _came()), now)
 
 
-def wake_overtaken(tx: Transaction, record_ids: Sequence[int], since: float, now: float) -> None:
-    """Wake those of these records' deliveries for which what they wait for came after `since`, when they were looked at."""
+def wake_overtaken(tx: Transaction, record_ids: Sequence[int], now: float) -> None:
+    """Wake those of these records' deliveries for which what they wait for came after they were looked at."""
     mine = (tx.among(_d.record_id, record_ids), _d.state == t.Due.WAITING)
-    _readied(tx, sa.update(t.delivery).where(*mine, _came_since(sa.literal(since))), now)
+    _readied(tx, sa.update(t.delivery).where(*mine, _came()), now)
 
 
-def _came_since(moment: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
-    """No link is open any more; or the record that is waited for has changed or become part of another."""
+def _came() -> sa.ColumnElement[bool]:
+    """No link is open any more; or the record that is waited for has a newer version, or became part of another.
+
+    A key that a system gives to a record comes with a new version of it: who its members are is part of what targets see.
+    """
     r, g = t.reference.c, t.record.c
     linked = ~sa.exists().where(r.record_id == _d.record_id, r.waiting == 1)
-    changed = sa.exists().where(g.id == _d.waits_for, sa.or_(g.changed_at > moment, g.merged_into.is_not(None)))
+    newer = sa.or_(g.version > _d.waits_version, g.merged_into.is_not(None))
+    changed = sa.exists().where(g.id == _d.waits_for, newer)
     return sa.case((_d.waits_for.is_(None), linked), else_=changed)
 
 

@@ -53,12 +53,20 @@ def _calculator(sign: str, exact: Callable[[Any, Any], Any], whole: Callable[[in
                 return _bounded(whole(left, right))
             return exact(left, right)
         except (ZeroDivisionError, DivisionByZero, InvalidOperation, Overflow, Inexact):
+            _without_nan(sign, left, right)
             said = f"{shown(left)} {sign} {shown(right)}"
             if right == 0 and sign in _DIVISIONS:
                 raise PermanentError("NAVE-M106", value=said) from None
             raise PermanentError("NAVE-M117", value=said, most=MOST_DIGITS) from None
 
     return calculate
+
+
+def _without_nan(sign: str, *values: Any) -> None:
+    """Some of them signal even where they are only looked at."""
+    for value in values:
+        if type(value) is Decimal and value.is_nan():
+            raise refused(sign, value)
 
 
 def _bounded(number: int) -> int:
@@ -152,11 +160,12 @@ def _family(value: Any) -> object:
 
 def equal(left: Any, right: Any) -> bool:
     """Equality of like with like; nothing equals only nothing; text against a number is a mistake, not False."""
-    if type(left) is type(right) or left is None or right is None:
-        return bool(left == right)
-    if _family(left) is not _family(right):
-        raise _unlike("==", left, right)
-    return bool(left == right)
+    try:
+        if type(left) is type(right) or left is None or right is None or _family(left) is _family(right):
+            return bool(left == right)
+    except InvalidOperation:
+        _without_nan("==", left, right)
+    raise _unlike("==", left, right)
 
 
 def unequal(left: Any, right: Any) -> bool:
@@ -173,6 +182,7 @@ def _order(sign: str, compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any
         try:
             return bool(compare(left, right))
         except (TypeError, InvalidOperation):
+            _without_nan(sign, left, right)
             raise _unlike(sign, left, right) from None
 
     return ordered

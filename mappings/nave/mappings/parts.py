@@ -54,6 +54,8 @@ class Part(Inbound):
     wanted: Callable[[Sequence[Any]], list[Any]] = field(repr=False)
     made: MadeList | None = None
     """How its list is made, where it is not just there."""
+    stays: bool = False
+    """Whether its records stay when those that said them are gone."""
 
     def split(self, record: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The records of this part in a raw record of the source: itself, or `{parent, item, number}` for each item.
@@ -184,7 +186,8 @@ def _compiled(work: Work, spec: MappingSpec, name: str, part: PartSpec) -> Part:
         work.fields.reads |= made.reads
     finished = work.finished([*head, *body, mapped_record(work)])
     keys = work.loop("keys", [*head, *key_of(work, inner), put(load("key"))])
-    return Part(**finished, key_function=keys, part=name, entity=work.entity, each=each, wanted=wanted, made=ready)
+    rest: dict[str, Any] = {**finished, "key_function": keys, "wanted": wanted}
+    return Part(**rest, part=name, entity=work.entity, each=each, made=ready, stays=part.stays)
 
 
 def _each(work: Work, part: PartSpec, scope: Scope) -> tuple[Steps | None, Made | None]:

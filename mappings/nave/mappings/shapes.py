@@ -74,9 +74,8 @@ def _without_none(annotation: Any) -> Any:
     return annotation
 
 
-_REFERENCE = Shape(
-    "object", dict.fromkeys(("system", "key", "id", "code", "record", "placeholder"), Shape("scalar")) | {"keys": ANY}
-)
+_REFERRED = ("system", "key", "id", "code", "record", "version", "placeholder")
+_REFERENCE = Shape("object", dict.fromkeys(_REFERRED, Shape("scalar")) | {"keys": ANY})
 """A reference as an outbound document carries it."""
 
 

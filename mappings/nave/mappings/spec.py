@@ -68,6 +68,10 @@ class PartSpec(BaseModel):
     changed_at: str | None = Field(default=None, description="Expression of the moment of change, if not the version")
     fields: dict[str, Any] = Field(default_factory=dict)
     python: str | None = Field(default=None, description="module:function that fills all fields")
+    stays: bool = Field(
+        default=False,
+        description="Its records stay when all records that said them are gone; otherwise they go with the last of those",
+    )
 
     @classmethod
     def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:

@@ -71,6 +71,60 @@ def test_agreement_in_one_field_more_never_lowers_a_score(a, b):
     assert score(a, nearer) >= score(a, b) or "phone" not in b
 
 
+WHOLE = Scorer(
+    MatchModel(
+        "customer",
+        1000,
+        0.001,
+        tuple(
+            field(one, kind, {level: (0.9 / (at + 1), 0.01 * (at + 1)) for at, level in enumerate(COMPARISONS[kind].levels)})
+            for one, kind in zip(("a", "b", "c", "d", "e", "f", "g", "h"), COMPARISONS, strict=True)
+        ),
+        (Block(("a:value",)),),
+    )
+)
+"""A field of each kind."""
+texts = st.sampled_from(
+    [
+        "",
+        "上海盈硕标牌有限公司",
+        "盈硕標牌(上海)有限公司苏州分公司",
+        "2026-03-04",
+        "12.5",
+        "12",
+        "AB-1234 red pump",
+        "Müller & Söhne KG",
+    ]
+)
+anything = st.fixed_dictionaries(dict.fromkeys("abcdefgh", texts))
+
+
+@given(anything, anything)
+def test_a_record_that_was_kept_scores_as_if_it_had_just_been_taken_apart(a, b):
+    one, other = WHOLE.prepare(a), WHOLE.prepare(b)
+    kept = WHOLE.forms.unpack(WHOLE.forms.pack(other))
+
+    assert kept is not None
+    assert WHOLE.score(one, kept) == WHOLE.score(kept, one) == WHOLE.score(one, other)
+
+
+@given(anything, anything, st.floats(0, 1))
+def test_what_reaches_the_least_score_is_scored_to_the_last_bit_and_nothing_else_reaches_it(a, b, least):
+    one, other = WHOLE.prepare(a), WHOLE.prepare(b)
+    found = WHOLE.score(one, other)
+
+    assert WHOLE.score(one, other, found) == found
+    assert WHOLE.score(one, other, least) in ((found,) if found >= least else (found, 0.0))
+
+
+def test_what_another_model_has_kept_is_not_read():
+    other = Scorer(MatchModel("customer", 1001, 0.001, MODEL.fields, MODEL.blocks))
+    form = SCORER.forms.pack(SCORER.prepare({"phone": "5551234"}))
+
+    assert SCORER.forms.unpack(form) is not None
+    assert other.forms.unpack(form) is None
+
+
 def test_a_missing_value_says_nothing():
     full = {"phone": "5551234", "family": "jones"}
 

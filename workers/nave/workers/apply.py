@@ -13,13 +13,13 @@ from nave.core import journal
 from nave.core.dead import Dead, bury, still_open
 from nave.core.errors import RetryableError
 from nave.core.golden import take_in
-from nave.core.intake import Counts, Intake, Overtaken, Taken
+from nave.core.intake import Candidate, Counts, Intake, Overtaken, Taken
 from nave.core.journal import Claim, Entry
 from nave.core.snapshots import GONE, Gone, last_word, outlived, take_gone
 from nave.core.store import Query, Transaction
 from nave.core.store import schema as t
 from nave.workers.flows import Hub, SourceFlow
-from nave.workers.parts import hand_on
+from nave.workers.parts import hand_on, not_said, take_along
 from nave.workers.prepare import Prepared, dead, prepare
 
 _log = structlog.get_logger()
@@ -75,7 +75,11 @@ def _commit(hub: Hub, flow: SourceFlow, claim: Claim, prepared: Prepared) -> tup
     with claim.commit() as tx:
         if tx is None:
             return Applied(flow.name, 0, Counts(), 0), frozenset(), []
-        beaten = _deletions_first(hub, flow, prepared, tx) if flow.deletes else Taken({}, frozenset())
+        said, deletions = _places(prepared.candidates), list(prepared.gone)
+        beaten = _said_again(flow, prepared, tx) if flow.goes_along and deletions else Taken({}, frozenset())
+        if flow.deletes:
+            beaten = _together(beaten, _deletions_first(hub, flow, prepared, tx))
+        over = _places(deletions) | (said - _places(prepared.candidates))
         taken = _together(_take_in(hub, flow, claim.entries, prepared, tx), beaten)
         if prepared.gone:
             taken = _together(taken, _take_gone(hub, flow, claim.entries, prepared, tx))
@@ -83,9 +87,22 @@ def _commit(hub: Hub, flow: SourceFlow, claim: Claim, prepared: Prepared) -> tup
         taken, dead_now = _without_known(tx, flow, taken, prepared.dead)
         bury(tx, dead_now, hub.clock, hub.ids)
         _book(tx, flow, claim.entries, taken, dead_now, hub.clock())
-        handed_on = hand_on(tx, flow, [one for one in claim.entries if one.origin.get("unit") != GONE])
+        handed_on = hand_on(tx, flow, hub.sources, [one for one in claim.entries if one.origin.get("unit") != GONE], over)
+        handed_on += take_along(tx, flow, hub.sources, claim.entries, deletions)
     total = Counts(*(sum(column) for column in zip(Counts(), *taken.counts.values(), strict=True)))
     return Applied(flow.name, records, total, len(dead_now)), taken.sinks, handed_on
+
+
+def _places(told: Sequence[Candidate | Gone]) -> set[tuple[int, int]]:
+    return {(one.journal_id, one.nth) for one in told}
+
+
+def _said_again(flow: SourceFlow, prepared: Prepared, tx: Transaction) -> Taken:
+    """Leave out deletions of a part's records that a record says again by now, and count them as superseded."""
+    stand = not_said(tx, flow, prepared.gone)
+    lost = Counter(one.journal_id for one in prepared.gone) - Counter(one.journal_id for one in stand)
+    prepared.gone = stand
+    return Taken({number: Counts(superseded=count) for number, count in lost.items()}, frozenset())
 
 
 def _without_known(
@@ -174,7 +191,7 @@ def _together(one: Taken, other: Taken) -> Taken:
 
 
 def _intake(hub: Hub, flow: SourceFlow) -> Intake:
-    return Intake(flow.rules, flow.system, flow.name, hub.clock(), hub.ids)
+    return Intake(flow.rules, flow.system, flow.name, hub.clock(), hub.ids, entities=hub.entities)
 
 
 def _whole(intake: Intake, prepared: Prepared, tx: Transaction) -> Taken:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
 from nave.config import Draft, Filled, HubConfig, Problem, SinkConfig, SourceConfig
 from nave.config import EntityRules as EntityConfig
-from nave.core.clock import Ids, SteadyClock
+from nave.config.receipts import BESIDE
+from nave.core.clock import Clock, Ids, SteadyClock
 from nave.core.depth import Bounds
 from nave.core.entities import Document, EntityType
 from nave.core.errors import NaveError
@@ -19,8 +21,8 @@ from nave.core.identity import IdentityRules
 from nave.core.intake import EntityRules
 from nave.core.merge import Survivorship
 from nave.core.opinions import Tree, tree_of
-from nave.core.protocols import Extent
-from nave.core.store import open_store
+from nave.core.protocols import Extent, Weigh
+from nave.core.store import Store, open_store
 from nave.mappings import (
     Inbound,
     MappingProblems,
@@ -33,11 +35,13 @@ from nave.mappings import (
     compile_outbound,
     compile_parts,
 )
-from nave.workers.flows import Hub, SinkFlow, SourceFlow
+from nave.workers import arrivals, expecting
+from nave.workers.flows import Expected, Hub, Returns, SinkFlow, SourceFlow
 from nave.workers.hints import Hints
 from nave.workers.keep import Slot, synchronise
 from nave.workers.parts import PartMapping
 from nave.workers.retelling import retold, sink_rule, whole_mapping
+from nave.workers.stopping import mark_of
 
 Compiled = TypeVar("Compiled", Inbound, OutboundMapping, dict[str, Part])
 
@@ -65,7 +69,18 @@ def compile_hub(config: HubConfig) -> Compilation:
         _compile_source(done, source, tables)
     for sink in config.sinks.values():
         _compile_sink(done, sink, tables)
+    for source in config.sources.values():
+        _check_calendar(done, source)
     return done
+
+
+def _check_calendar(done: Compilation, source: SourceConfig) -> None:
+    try:
+        _expected(done.config, source)
+    except NaveError as error:
+        document = done.config.documents[done.config.systems[source.system].file]
+        path = ("sources", source.name.partition(".")[2], "expect", "days")
+        done.problems.append(document.explain(error, path))
 
 
 def _tables(config: HubConfig, problems: list[Problem]) -> dict[str, ValueTable]:
@@ -161,18 +176,21 @@ def build_hub(config: HubConfig, compiled: Compilation, *, deaf: bool = False) -
     """Open the store and bind every flow; nothing outside is touched yet."""
     sinks = {name: sink for name, sink in config.sinks.items() if name in compiled.outbound}
     rules = {name: _rules(config, name, sinks, compiled) for name in config.entities}
+    calendars = {name: _expected(config, source) for name, source in config.sources.items()}
     store, clock = open_store(config.store, config.folder), SteadyClock()
     synchronise(clock, store)
+    ids = Ids(clock, slot=None if store.embedded else Slot(store, clock))
+    sources = _sources(config, rules, compiled, Around(store, clock, ids, calendars))
     return Hub(
         name=config.name,
         folder=config.folder,
         store=store,
-        sources=_sources(config, rules, compiled),
+        sources=sources,
         sinks={name: _sink(config, one, rules, compiled) for name, one in sinks.items()},
         entities=rules,
         hints=Hints(config.broker, hub=config.name, deaf=deaf),
         clock=clock,
-        ids=Ids(clock, slot=None if store.embedded else Slot(store, clock)),
+        ids=ids,
         keep_days=config.retention.journal.total_seconds() / 86_400,
         max_waiting=config.http.max_waiting,
         bounds=_bounds(config),
@@ -196,6 +214,7 @@ def _rules(config: HubConfig, name: str, sinks: Mapping[str, SinkConfig], compil
         writes=_writes(config, entity.entity, mine, compiled),
         placeholders=entity.placeholders,
         escalate=entity.escalate.total_seconds() if entity.escalate else None,
+        closed=config.periods.get(name),
     )
 
 
@@ -215,19 +234,62 @@ def _writes(
     return {sink: tree_of(sorted(one.used), entity.refs, entity.model.model_fields) for sink, one in told.items()}
 
 
-def _sources(config: HubConfig, rules: Mapping[str, EntityRules], compiled: Compilation) -> dict[str, SourceFlow]:
+@dataclass(frozen=True)
+class Around:
+    """What sources look at before they take a file in, and when they are expected to bring one."""
+
+    store: Store
+    clock: Clock
+    ids: Ids
+    calendars: Mapping[str, Expected | None]
+
+
+def _expected(config: HubConfig, source: SourceConfig) -> Expected | None:
+    zone = config.systems[source.system].time_zone
+    return arrivals.expected(source.expect, zone, config.folder) if source.expect else None
+
+
+def _weigh(source: SourceConfig, around: Around) -> Weigh | None:
+    if source.expect is None or not source.expect.looks_inside:
+        return None
+    layout = getattr(source.options, "format", None)
+    return expecting.Weighing(source.name, source.entity, source.expect, layout, around.store, around.clock, around.ids)
+
+
+def _returns(config: HubConfig, source: SourceConfig, folder: Path | None) -> Returns | None:
+    """Where receipts and rejects of a source go; None where it has neither."""
+    if folder is None or (source.receipt is None and source.rejects is None):
+        return None
+    receipt = source.receipt
+    return Returns(
+        getattr(source.options, "format", None),
+        config.systems[source.system].time_zone,
+        folder,
+        getattr(source.options, "archive", "archive"),
+        None if receipt is None else "" if receipt.file == BESIDE else receipt.file,
+        receipt.format if receipt else "json",
+        source.rejects.folder if source.rejects else None,
+    )
+
+
+def _sources(
+    config: HubConfig, rules: Mapping[str, EntityRules], compiled: Compilation, around: Around
+) -> dict[str, SourceFlow]:
     """All ways in, each with its parts behind it."""
     found: dict[str, SourceFlow] = {}
     deleting = {
         (one.system, one.entity) for name, one in config.sources.items() if one.snapshot or compiled.inbound[name].deletes
     }
+    for name, parts_of in compiled.parts.items():
+        if compiled.inbound[name].deletes or config.sources[name].snapshot:
+            deleting |= {(config.sources[name].system, one.entity.name) for one in parts_of.values() if not one.stays}
     for name, source in config.sources.items():
         parts = {f"{name}.{part}": one for part, one in compiled.parts[name].items()}
-        whole = _source(config, source, rules, compiled.inbound[name])
+        whole = _source(config, source, rules, compiled.inbound[name], around)
         splits = {part: one.split for part, one in parts.items()}
         found[name] = replace(whole, parts=splits, deletes=_told(whole) in deleting)
         for part, one in parts.items():
-            own = SourceFlow(part, source.system, rules[one.entity.name], PartMapping(one))
+            own = SourceFlow(part, source.system, rules[one.entity.name], PartMapping(one), goes_along=not one.stays)
             found[part] = replace(own, deletes=_told(own) in deleting)
     return found
 
@@ -237,9 +299,13 @@ def _told(flow: SourceFlow) -> tuple[str, str]:
     return flow.system, flow.rules.type.name
 
 
-def _source(config: HubConfig, source: SourceConfig, rules: Mapping[str, EntityRules], mapping: Inbound) -> SourceFlow:
+def _source(
+    config: HubConfig, source: SourceConfig, rules: Mapping[str, EntityRules], mapping: Inbound, around: Around
+) -> SourceFlow:
     spec, connection = source.connection.spec, source.connection.options
-    arguments = (connection, _with_batch(source), config.setting(source.name))
+    setting = replace(config.setting(source.name), weigh=_weigh(source, around))
+    arguments = (connection, _with_batch(source), setting)
+    folder = spec.watch(*arguments) if spec.watch else None
     return SourceFlow(
         name=source.name,
         system=source.system,
@@ -249,12 +315,14 @@ def _source(config: HubConfig, source: SourceConfig, rules: Mapping[str, EntityR
         every=source.every,
         schedule=source.schedule,
         time_zone=config.systems[source.system].time_zone.key,
-        watch=spec.watch(*arguments) if spec.watch else None,
+        watch=folder,
         pending=partial(spec.pending, *arguments) if spec.pending else None,
         snapshot=source.snapshot,
         reads_all=spec.source is not None and spec.extent(source.options) is Extent.ALL,
         brakes=config.entities[source.entity].brakes,
         deleted_type=mapping.deleted_type,
+        expected=around.calendars[source.name],
+        returns=_returns(config, source, folder),
     )
 
 
@@ -284,4 +352,5 @@ def _sink(config: HubConfig, sink: SinkConfig, rules: Mapping[str, EntityRules],
         idempotent=getattr(sink.options, "idempotent", True),
         rule=sink_rule(config, sink, compiled.outbound[sink.name]),
         retell=partial(retold, config, sink),
+        mark=mark_of(connection, sink.options),
     )

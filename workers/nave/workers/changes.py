@@ -38,6 +38,8 @@ class Changes:
     """Those of the entities that decide otherwise who is the same."""
     half: tuple[str, ...] = ()
     """Those whose change has begun."""
+    strange: tuple[str, ...] = ()
+    """Those of them whose rules are by now neither the ones it was to lead to nor the ones it came from."""
 
     @property
     def any(self) -> bool:
@@ -55,7 +57,12 @@ def changes(tx: Transaction, hub: Hub) -> Changes:
         tuple(name for name, flow in hub.sinks.items() if _told_otherwise(kept.get(_sink_rule(name)), flow)),
         tuple(name for name in entities if _identity_differs(known[name], hub, name)),
         tuple(name for name in entities if known[name].applying),
+        tuple(name for name in entities if _strange(known[name], planning.rules_text(hub.entities[name]))),
     )
+
+
+def _strange(one: Kept, text: str) -> bool:
+    return one.applying is not None and text not in (one.text, one.applying["to"])
 
 
 def _differs(one: Kept, text: str) -> bool:
@@ -145,16 +152,30 @@ def fingerprints(hub: Hub, found: Changes) -> dict[str, str]:
 
 def _sink_difference(hub: Hub, flow: SinkFlow, progress: Progress) -> SinkDifference:
     with hub.store.read() as tx:
-        before = flow.retell(planning.kept(tx)[_sink_rule(flow.name)].text)
-    found = SinkDifference(flow.name, exact=before is not None)
+        ways = _ways(planning.kept(tx)[_sink_rule(flow.name)], flow)
+    found = SinkDifference(flow.name, exact=None not in ways)
     for tx, page in _told(hub, flow):
-        for one, old, new in _compared(tx, flow, before, page):
+        for one, old, new in _compared(tx, flow, ways, page):
             found.deliveries += 1
-            if len(found.examples) < _EXAMPLES and before is not None:
+            if len(found.examples) < _EXAMPLES and found.exact:
                 found.examples.append({"record": one.record_id, "before": old, "after": new})
         found.looked_at += len(page)
         progress(flow.name, len(page))
     return found
+
+
+def _others(kept: Kept, rule: str) -> list[str]:
+    """Changes that were begun and given up for this one: in their way some records may have been told."""
+    begun = kept.applying
+    if begun is None:
+        return []
+    listed = begun.get("others", []) + ([] if begun["to"] == rule else [begun["to"]])
+    return [text for text in dict.fromkeys(listed) if text not in (rule, kept.text)]
+
+
+def _ways(kept: Kept, flow: SinkFlow) -> list[Retold | None]:
+    """All ways in which records may have been told so far; None for one that cannot be made again."""
+    return [flow.retell(text) for text in (kept.text, *_others(kept, flow.rule))]
 
 
 def _told(hub: Hub, flow: SinkFlow, after: int = 0) -> Iterator[tuple[Transaction, list[Claimed]]]:
@@ -179,15 +200,17 @@ _Shown = Any
 
 
 def _compared(
-    tx: Transaction, flow: SinkFlow, before: Retold | None, page: Sequence[Claimed]
+    tx: Transaction, flow: SinkFlow, ways: Sequence[Retold | None], page: Sequence[Claimed]
 ) -> Iterator[tuple[Ready, _Shown, _Shown]]:
-    """Those of the records that the target would be told otherwise, with how it was and would be."""
+    """Those of the records that the target would be told otherwise than in one of these ways, with how it was, or may have
+    been, and would be."""
     rules = flow.rules
     outlook = look_out(tx, rules.type, page, every_version=False, placeholders=rules.placeholders)
     ready = [one for one in outlook.ready if not one.retired]
     new = _shown(Retold(flow.mapping, flow.when), ready)
-    old = _shown(before, ready) if before is not None else [...] * len(ready)
-    for one, was, now in zip(ready, old, new, strict=True):
+    old = [_shown(before, ready) if before is not None else [...] * len(ready) for before in ways]
+    for one, now, *told in zip(ready, new, *old, strict=True):
+        was = next((each for each in told if each != now), now)
         if was != now:
             yield one, was, now
 
@@ -230,12 +253,12 @@ def _renew_some(hub: Hub, flow: SinkFlow) -> int:
     with hub.store.write() as tx:
         kept = planning.kept(tx)[name]
         begun = kept.applying if kept.applying and kept.applying["to"] == flow.rule else {}
-        at: dict[str, Any] = {"to": flow.rule, "after": 0, **begun}
+        at: dict[str, Any] = {"to": flow.rule, "after": 0, "others": _others(kept, flow.rule), **begun}
         page = _settled(tx, flow.name, at["after"])
         if not page:
             planning.keep(tx, name, flow.rule, hub.clock())
             return 0
-        different = _compared(tx, flow, flow.retell(kept.text), page)
+        different = _compared(tx, flow, _ways(kept, flow), page)
         planning.renew(tx, flow.name, [one.record_id for one, _, _ in different], hub.clock())
         planning.keep(tx, name, kept.text, hub.clock(), at | {"after": page[-1].record_id})
     return len(page)

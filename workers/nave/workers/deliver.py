@@ -2,57 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import structlog
-import tenacity
 
 from nave.core import deliveries, waking
 from nave.core.clock import id_text
-from nave.core.dead import Dead, bury
+from nave.core.dead import bury
 from nave.core.deliveries import Claimed, Mark
 from nave.core.entities import encode
-from nave.core.errors import NaveError, RetryableError, UnknownOutcome, Verdict, WaitingError, verdict
+from nave.core.errors import LoginError, NaveError, UnknownOutcome, Verdict, WaitingError, verdict
 from nave.core.outbound import Outlook, Ready, look_out
 from nave.core.protocols import Outbound, Outcome, Receipt, Sink
 from nave.core.store import Transaction
 from nave.core.store.schema import Due
 from nave.workers.flows import Hub, Left, SinkFlow
+from nave.workers.outcomes import LONGEST_PAUSE, Bug, Result, backoff, dead_one, outcome
 
 _log = structlog.get_logger()
 LEASE_SECONDS = 6.0
 """After this long a delivery is held only by the lease that its process renews."""
-LONGEST_PAUSE = 30.0
-"""Seconds for which whoever is away is left alone at most: all must be up to date within a minute of its return."""
 _HANDFUL = 10
 """Records that are sent at once where none may go twice: between two handfuls it is looked whether they are still ours."""
-_backoff = tenacity.wait_random_exponential(multiplier=1, max=900)
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What one step did; `pause` seconds until the target should be tried again, where it could not be reached."""
+    """What one step did; `pause` seconds until the target should be tried again, where it could not be reached.
+
+    Where it did not let the hub in, `refused` says so: it must not be tried again before a person has looked.
+    """
 
     claimed: int
     done: int
     failed: int
     pause: float = 0.0
-
-
-class Result(NamedTuple):
-    """What became of one claimed delivery, and the letter if it is dead."""
-
-    mark: Mark
-    dead: Dead | None = None
-
-
-def backoff(attempts: int) -> float:
-    """Seconds before try number `attempts` + 1: full jitter, doubling up to 15 minutes."""
-    state = tenacity.RetryCallState(retry_object=tenacity.Retrying(), fn=None, args=(), kwargs={})
-    state.attempt_number = min(max(attempts, 1), 30)
-    return max(0.05, _backoff(state))
+    refused: LoginError | None = None
 
 
 def deliver_step(hub: Hub, flow: SinkFlow, sink: Sink, *, away: int = 0, go_on: bool = False) -> Delivered | None:
@@ -65,19 +51,20 @@ def deliver_step(hub: Hub, flow: SinkFlow, sink: Sink, *, away: int = 0, go_on: 
     if (left := hub.left.get(flow.name)) and left.results is None:
         finish(hub, flow)  # first and by itself: the store may still be away
     lease = hub.stamp + id_text(hub.ids.take()[0])
-    claimed, outlook, looked_at = _claim(hub, flow, lease, 1 if away else flow.batch)
+    claimed, outlook = _claim(hub, flow, lease, 1 if away else flow.batch)
     if not claimed:
         return None
     results, pause = _work(hub, flow, sink, claimed, outlook, away)
-    hub.left[flow.name] = Left(lease, True, results, looked_at)
+    hub.left[flow.name] = Left(lease, True, results)
     if not go_on:
         finish(hub, flow)
     done = sum(result.mark.state in (Due.DELIVERED, Due.SKIPPED) for result in results)
-    return Delivered(len(claimed), done, len(claimed) - done, pause)
+    refused = next((result.refused for result in results if result.refused), None)
+    return Delivered(len(claimed), done, len(claimed) - done, pause, refused)
 
 
-def _claim(hub: Hub, flow: SinkFlow, lease: str, limit: int) -> tuple[list[Claimed], Outlook, float]:
-    """What is to be delivered now, and when that was looked at; what the last step left is written down with it."""
+def _claim(hub: Hub, flow: SinkFlow, lease: str, limit: int) -> tuple[list[Claimed], Outlook]:
+    """What is to be delivered now; what the last step left is written down with it."""
     before = hub.left.get(flow.name)
     # Should the store break the step off, and be it while it says that it has committed, nothing may stay claimed for long.
     hub.left[flow.name] = Left(lease, before=before)
@@ -85,14 +72,15 @@ def _claim(hub: Hub, flow: SinkFlow, lease: str, limit: int) -> tuple[list[Claim
     # A lease that is forgotten at a power loss only makes the delivery due again; a blind target must never get it twice.
     with hub.store.write(durable=not flow.idempotent) as tx:
         _settle(tx, hub, flow, before)
-        looked_at = hub.clock()
-        claimed = deliveries.claim(tx, flow.name, lease, looked_at, seconds, limit)
+        claimed = deliveries.claim(tx, flow.name, lease, hub.clock(), seconds, limit)
         outlook = _look_out(tx, flow, claimed)
+        if not flow.idempotent:
+            deliveries.sending(tx, flow.name, {one.record_id: one.version for one in outlook.ready})
     if claimed:
         hub.left[flow.name] = Left(lease)
     else:
         hub.left.pop(flow.name, None)
-    return claimed, outlook, looked_at
+    return claimed, outlook
 
 
 def _look_out(tx: Transaction, flow: SinkFlow, claimed: Sequence[Claimed]) -> Outlook:
@@ -117,7 +105,7 @@ def _settle(tx: Transaction, hub: Hub, flow: SinkFlow, left: Left | None) -> Non
         return
     _settle(tx, hub, flow, left.before)
     if left.results is not None:
-        _record(tx, hub, flow, left.lease, left.results, left.looked_at)
+        _record(tx, hub, flow, left.lease, left.results)
     elif flow.idempotent or not left.asked:
         deliveries.give_back(tx, flow.name, left.lease, hub.clock(), asked=left.asked)
     # Else nobody knows what became of it: the lease ends by itself, and then the target or a person is asked.
@@ -188,7 +176,7 @@ def _unmapped(hub: Hub, flow: SinkFlow, claimed: Claimed, ready: Ready, error: N
     if error is None:
         return Result(Mark(ready.record_id, Due.SKIPPED, ready.version, again=True))
     if isinstance(error, WaitingError):
-        return Result(Mark(ready.record_id, Due.WAITING, waits_for=error.on, error=error.code))
+        return Result(Mark(ready.record_id, Due.WAITING, waits_for=error.on, waits_version=error.seen, error=error.code))
     attempts = claimed.attempts + 1
     if verdict(error) is Verdict.RETRY and attempts < flow.attempts:
         next_at = hub.clock() + backoff(attempts)
@@ -210,7 +198,7 @@ def _write(
         _receipts(flow, sink, records, away) if flow.idempotent else _carefully(flow, sink, records, away, tried)
     )
     results = [
-        _outcome(hub, flow, numbered[record.key], record, receipt) for record, receipt in zip(records, receipts, strict=True)
+        outcome(hub, flow, numbered[record.key], record, receipt) for record, receipt in zip(records, receipts, strict=True)
     ]
     return results, pause
 
@@ -262,7 +250,7 @@ def _receipts(flow: SinkFlow, sink: Sink, records: Sequence[Outbound], away: int
         if verdict(error) is Verdict.PROBE:
             return [Receipt(Outcome.UNKNOWN, error=_known(error)) for _ in records], 0.0
         if len(records) == 1 and (flow.idempotent or isinstance(error, NaveError)):
-            return [_Bug(Outcome.REJECTED, cause=error)], 0.0
+            return [Bug(Outcome.REJECTED, cause=error)], 0.0
         if not flow.idempotent:
             _log.exception("sink.broke", sink=flow.name)
             gone = UnknownOutcome("NAVE-E005", reason=f"{type(error).__name__}: {error}")
@@ -294,80 +282,7 @@ def _known(error: BaseException) -> NaveError:
     return error
 
 
-@dataclass(frozen=True, slots=True)
-class _Bug(Receipt):
-    """A refusal whose cause is a fault of ours; the letter keeps the traceback."""
-
-    cause: BaseException | None = None
-
-
-def _outcome(hub: Hub, flow: SinkFlow, claimed: Claimed, record: Outbound, receipt: Receipt) -> Result:
-    return _OUTCOMES[receipt.outcome](hub, flow, claimed, record, receipt)
-
-
-def _accepted(_hub: Hub, _flow: SinkFlow, claimed: Claimed, record: Outbound, receipt: Receipt) -> Result:
-    state = Due.SKIPPED if record.retired else Due.DELIVERED
-    key, present = receipt.remote_key, not record.retired
-    return Result(Mark(claimed.record_id, state, record.version, remote_key=key, present=present, again=True))
-
-
-def _rejected(_hub: Hub, flow: SinkFlow, claimed: Claimed, record: Outbound, receipt: Receipt) -> Result:
-    cause = getattr(receipt, "cause", None) or receipt.error or UnknownOutcome("NAVE-E007", answer=receipt.raw[:80])
-    return dead_one(flow, claimed, record.version, encode(record.values), cause)
-
-
-def _later(hub: Hub, flow: SinkFlow, claimed: Claimed, record: Outbound, receipt: Receipt) -> Result:
-    attempts = claimed.attempts + receipt.tried
-    if receipt.tried and attempts >= flow.attempts:
-        return _rejected(hub, flow, claimed, record, receipt)
-    after = receipt.error.after if isinstance(receipt.error, RetryableError) else None
-    wait = backoff(attempts) if receipt.tried else min(backoff(attempts + 1), LONGEST_PAUSE)
-    # It may have been done all the same: should the record be retired before the next try, the target must hear of it.
-    maybe = True if receipt.tried else None
-    next_at = hub.clock() + (after or wait)
-    mark = Mark(claimed.record_id, Due.READY, record.version, next_at, attempts, present=maybe, error=_error_text(receipt))
-    return Result(mark)
-
-
-def _unknown(hub: Hub, flow: SinkFlow, claimed: Claimed, record: Outbound, receipt: Receipt) -> Result:
-    if flow.idempotent:
-        return _later(hub, flow, claimed, record, receipt)
-    error = receipt.error or UnknownOutcome("NAVE-E005", reason=receipt.raw[:80])
-    attempts = claimed.attempts + 1
-    mark = Mark(claimed.record_id, Due.UNKNOWN, record.version, attempts=attempts, present=True, error=error.code)
-    if flow.probe is not None:
-        return Result(mark)
-    return Result(mark, _letter(flow, claimed, record.version, encode(record.values), error))
-
-
-_OUTCOMES: Mapping[Outcome, Callable[[Hub, SinkFlow, Claimed, Outbound, Receipt], Result]] = {
-    Outcome.ACCEPTED: _accepted,
-    Outcome.DUPLICATE: _accepted,
-    Outcome.REJECTED: _rejected,
-    Outcome.RETRY: _later,
-    Outcome.UNKNOWN: _unknown,
-}
-
-
-def _error_text(receipt: Receipt) -> str:
-    return receipt.error.code if receipt.error else receipt.raw[:200]
-
-
-def dead_one(flow: SinkFlow, claimed: Claimed, version: int, raw: str, error: BaseException) -> Result:
-    """A delivery that cannot succeed, with its letter."""
-    code = error.code if isinstance(error, NaveError) else "NAVE-E010"
-    again = not flow.rules.every_version
-    mark = Mark(claimed.record_id, Due.DEAD, version, attempts=claimed.attempts + 1, error=code, again=again)
-    return Result(mark, _letter(flow, claimed, version, raw, error))
-
-
-def _letter(flow: SinkFlow, claimed: Claimed, version: int, raw: str, error: BaseException) -> Dead:
-    number = claimed.record_id
-    entity = flow.rules.type.name
-    return Dead("deliver", flow.name, entity, id_text(number), {"version": version}, raw, error, record_id=number)
-
-
-def _record(tx: Transaction, hub: Hub, flow: SinkFlow, lease: str, results: Sequence[Result], looked_at: float) -> None:
+def _record(tx: Transaction, hub: Hub, flow: SinkFlow, lease: str, results: Sequence[Result]) -> None:
     """Should a power loss take this back, the lease is still there: it expires, and the delivery is made or asked again."""
     now = hub.clock()
     dead = {result.mark.record_id: result.dead for result in results if result.dead}
@@ -377,4 +292,4 @@ def _record(tx: Transaction, hub: Hub, flow: SinkFlow, lease: str, results: Sequ
     bury(tx, [letter for number, letter in dead.items() if number in ours], hub.clock, hub.ids)
     if waiting:
         # What they wait for may have come since the batch was looked at, when there was nobody to wake yet.
-        waking.wake_overtaken(tx, waiting, looked_at, now)
+        waking.wake_overtaken(tx, waiting, now)

@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from datetime import time as time_of_day
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
+from zoneinfo import ZoneInfo
 
 from nave.core.clock import Clock, Ids
 from nave.core.depth import Bounds, Depth
@@ -22,6 +24,7 @@ from nave.core.protocols import Probe, Raw, Sink, Source
 from nave.core.snapshots import Deleted
 from nave.core.store import Store
 from nave.workers.hints import Hints
+from nave.workers.stopping import Mark, unmarked
 
 
 class MappedRecord(Protocol):
@@ -71,6 +74,33 @@ Split = Callable[[Raw], list[Raw]]
 
 
 @dataclass(frozen=True)
+class Expected:
+    """When a source should bring something."""
+
+    by: time_of_day
+    days: Callable[[date], bool]
+    zone: ZoneInfo
+    early: timedelta = timedelta(0)
+    """How long before midnight counts for the day."""
+
+
+@dataclass(frozen=True)
+class Returns:
+    """Where what became of a source's files is written, and what they look like."""
+
+    layout: Any
+    """The files' format."""
+    zone: ZoneInfo
+    root: Path
+    """The folder that the files are dropped into; the others are inside it."""
+    archive: str
+    receipt: str | None = None
+    """Empty for the folder itself."""
+    receipt_format: str = "json"
+    rejects: str | None = None
+
+
+@dataclass(frozen=True)
 class SourceFlow:
     """One configured way in, `erp.orders`, or a part of one, `erp.orders.buyer`."""
 
@@ -97,8 +127,14 @@ class SourceFlow:
     brakes: Brakes = field(default_factory=Brakes)
     deletes: bool = False
     """Whether this system may say, here or by another source, that a record of this entity is no more."""
+    goes_along: bool = False
+    """Whether its records are parts of another source's, and are gone with the last of those that said them."""
     deleted_type: str = ""
     """How the type of events ends that say so; empty where none does."""
+    mark: Mark = unmarked
+    """Tells the configuration of its connection from another one."""
+    expected: Expected | None = None
+    returns: Returns | None = None
 
     @cached_property
     def seed(self) -> bytes:
@@ -134,6 +170,8 @@ class SinkFlow:
     """The mapping and condition behind such a text; None where they cannot be made as they were."""
     idempotent: bool = True
     """Whether writing the same version twice has one effect; if not, a lost answer is never followed by a repeat."""
+    mark: Mark = unmarked
+    """Tells the configuration of its connection from another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +182,6 @@ class Left:
     asked: bool = False
     """Whether the target may have heard of it."""
     results: Sequence[Any] | None = None
-    looked_at: float = 0.0
     before: Left | None = None
     """What the step before it left, to be written down in the transaction in which this one claims."""
 

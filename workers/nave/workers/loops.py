@@ -15,18 +15,20 @@ import structlog
 
 from nave.core import deliveries, holds, journal
 from nave.core.clock import steady
-from nave.core.errors import NaveError, RetryableError, StoreAway
+from nave.core.errors import LoginError, NaveError, RetryableError, StoreAway
 from nave.core.leases import LeaseLost
 from nave.core.protocols import Probe, Sink
 from nave.workers.apply import apply_step
 from nave.workers.changes import settle_rules
-from nave.workers.deliver import LONGEST_PAUSE, Delivered, backoff, deliver_step, finish
+from nave.workers.deliver import Delivered, deliver_step, finish
 from nave.workers.flows import Hub, SinkFlow, SourceFlow
 from nave.workers.keep import BEAT, SECONDS, Keeper, Lease
 from nave.workers.land import GroupCommit
+from nave.workers.outcomes import LONGEST_PAUSE, backoff
 from nave.workers.probe import probe_step
 from nave.workers.read import Pass, Progress, last_began, lease_name, read_pass, seconds_to_next, timed
 from nave.workers.release import release_step
+from nave.workers.stopping import Turnstile
 from nave.workers.sweep import free_all_leases, free_own, free_step, introduce_sinks, sweep_step, trim_step, woken_step
 
 _log = structlog.get_logger()
@@ -53,6 +55,7 @@ class Reader:
     """By the steady clock, since when another process has the lease."""
     failures: int = 0
     error: NaveError | None = None
+    turnstile: Turnstile | None = None
 
 
 @dataclass
@@ -164,15 +167,23 @@ class Run:
 
     def _read(self, flow: SourceFlow) -> None:
         reader = self.readers[flow.name]
+        turnstile = reader.turnstile = Turnstile(self.hub.store, self.hub.clock, flow.name, flow.mark)
         bell = self.hub.hints.bell(f"read {flow.name}")
         rung = False
         while not self.stop.is_set():
             try:
+                if barred := turnstile.wait():
+                    reader.failures = max(reader.failures, PATIENCE)
+                    self.stop.wait(barred)
+                    continue
                 wait = self._read_when_due(flow, reader, rung=rung)
             except LeaseLost:
                 _log.warning("source.lost", source=flow.name)
                 self.keeper.lost(lease_name(flow))
                 wait = 0.0
+            except LoginError as error:
+                turnstile.refuse(error)
+                reader.failures, reader.error, wait = max(reader.failures, PATIENCE), error, 0.0
             except NaveError as error:
                 self.stop.wait(self._failed(flow, reader, error))
                 wait = 0.0
@@ -209,14 +220,14 @@ class Run:
         done = read_pass(self.hub, flow, self.stop, self.progress, lease=lease, going=going)
         reader.passes += 1
         if not self.stop.is_set():  # a pass that is broken off says nothing of how its source is
-            reader.failures, reader.error = 0, None
+            _well(reader)
         reader.quiet = flow.watch is None or (done.batches == 0 and not _about_to_come(flow))
         reader.began = None if flow.watch is not None and done.batches else began
         return done
 
     def _goes_on(self, reader: Reader) -> bool:
         """Whether a source that waits for more should; that it asks says that all is well with it."""
-        reader.failures, reader.error = 0, None
+        _well(reader)
         return not self.stop.is_set()
 
     def _failed(self, flow: SourceFlow, reader: Reader, error: NaveError) -> float:
@@ -245,13 +256,20 @@ class Run:
 
     def _deliver(self, flow: SinkFlow) -> None:
         self.hub.hints.bell(flow.name)  # there before the first look at `stop`, or the last ring could miss it
+        turnstile = Turnstile(self.hub.store, self.hub.clock, flow.name, flow.mark)
         failures = 0
         while not self.stop.is_set():
             try:
+                if barred := turnstile.wait():
+                    self._away[flow.name] = max(self._away.get(flow.name, 0), PATIENCE)
+                    self.stop.wait(barred)
+                    continue
                 with flow.open() as sink, ExitStack() as stack:
                     probe = stack.enter_context(flow.probe()) if flow.probe else None
-                    while self._deliver_once(flow, sink, probe):
+                    while self._deliver_once(flow, sink, probe, turnstile):
                         failures = 0
+            except LoginError as error:
+                turnstile.refuse(error)
             except NaveError as error:
                 failures += 1
                 if not isinstance(error, StoreAway):  # that is no fault of the target's
@@ -259,8 +277,11 @@ class Run:
                 _log.warning("sink.failed", sink=flow.name, reason=str(error))
                 self.stop.wait(_pause_after(error, failures))
 
-    def _deliver_once(self, flow: SinkFlow, sink: Sink, probe: Probe | None) -> bool:
-        """One step, and the pause after it; false when it is time to stop."""
+    def _deliver_once(self, flow: SinkFlow, sink: Sink, probe: Probe | None, turnstile: Turnstile) -> bool:
+        """One step, and the pause after it; false when it is time to stop, or the target does not let the hub in."""
+        if turnstile.wait():
+            finish(self.hub, flow)
+            return False
         if flow.per_second and self.keeper.take(f"pace:{flow.name}") is None:
             finish(self.hub, flow)
             free_own(self.hub, flow)
@@ -271,6 +292,12 @@ class Run:
             if not self._free_own(flow) and not (probe and probe_step(self.hub, flow, probe)):
                 self.hub.hints.bell(flow.name).wait(self.poll)
             return not self.stop.is_set()
+        if done.refused:
+            finish(self.hub, flow)
+            turnstile.refuse(done.refused)
+            return False
+        if done.done:
+            turnstile.welcome()
         # A target that could not be reached is probed with one record at a time, not hammered.
         if done.pause:
             self._away[flow.name] = away + 1
@@ -323,6 +350,13 @@ _PARTS: Mapping[str, Callable[[Run], None]] = {
     "deliver": Run._start_delivering,
     "sweep": Run._start_sweeping,
 }
+
+
+def _well(reader: Reader) -> None:
+    """Its source was there, and let the hub in."""
+    reader.failures, reader.error = 0, None
+    if reader.turnstile is not None:
+        reader.turnstile.welcome()
 
 
 def _about_to_come(flow: SourceFlow) -> bool:

@@ -1,5 +1,6 @@
-"""Notice: what a person should hear of, found by looking: waits that last too long, records that wait for each other,
-and bills of materials that contain themselves. Each is a finding as long as it is so, and is settled by itself after."""
+"""Notice: what a person should hear of, found by looking: waits that last too long, records that wait for each other, bills
+of materials that contain themselves, values that too many records share to say who is who. Each is a finding as long as it
+is so, and is settled by itself after."""
 
 from __future__ import annotations
 
@@ -12,16 +13,16 @@ import structlog
 
 from nave.core import findings, journal, references, structure, views, waits
 from nave.core.explosion import loop, way
-from nave.core.findings import Finding
+from nave.core.findings import CROWD, Finding
 from nave.core.store import Transaction
 from nave.core.store import schema as t
 from nave.core.structure import Bom, Choice, Part
+from nave.workers.arrivals import MISSING, missing
 from nave.workers.flows import Hub
 
 _log = structlog.get_logger()
 LATE, CIRCLE, LOOP = "NAVE-E125", "NAVE-E124", "NAVE-E122"
-NOTICED = (LATE, CIRCLE, LOOP)
-_BY = "nave"
+NOTICED = (LATE, CIRCLE, LOOP, CROWD, MISSING)
 _MOST = 100_000
 _BILLS = 1000
 """Bills that are looked at in one go."""
@@ -49,7 +50,7 @@ def notice(hub: Hub) -> set[str]:
         return set()
     with hub.store.write() as tx:
         for number in seen.settled:
-            findings.settle(tx, number, actor=_BY, now=hub.clock())
+            findings.settle(tx, number, actor=findings.BY_ITSELF, now=hub.clock())
         findings.report(tx, seen.now, now=hub.clock(), ids=hub.ids)
         if seen.bills is not None:
             tx.upsert(t.checkpoint, ("source", "position", "at"), [(_CHECKPOINT, repr(seen.bills), hub.clock())])
@@ -63,7 +64,9 @@ def _seen(hub: Hub, tx: Transaction) -> _Seen:
     now = hub.clock()
     late, circles = _changed(tx, LATE, _late(hub, tx, now)), _changed(tx, CIRCLE, _circles(tx))
     bills = _bills(tx, now) if "bom" in hub.entities else _Seen([], [])
-    parts = (late, circles, bills)
+    crowds = _changed(tx, CROWD, findings.crowds(tx, {name: rules.identity.crowd for name, rules in hub.entities.items()}))
+    absent = _changed(tx, MISSING, missing(hub, tx, now))
+    parts = (late, circles, bills, crowds, absent)
     return _Seen([one for part in parts for one in part.now], [n for part in parts for n in part.settled], bills.bills)
 
 

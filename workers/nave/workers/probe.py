@@ -10,12 +10,13 @@ from nave.core import deliveries
 from nave.core.dead import bury
 from nave.core.deliveries import Claimed, Mark, Told
 from nave.core.entities import encode
-from nave.core.errors import NaveError, UnknownOutcome, Verdict, verdict
+from nave.core.errors import LoginError, NaveError, UnknownOutcome, Verdict, verdict
 from nave.core.outbound import Outlook, Ready, look_out
 from nave.core.protocols import Outbound, Probe, Receipt
 from nave.core.store.schema import Due
-from nave.workers.deliver import LONGEST_PAUSE, Result, backoff, dead_one, mapped, with_remote_key
+from nave.workers.deliver import mapped, with_remote_key
 from nave.workers.flows import Hub, SinkFlow
+from nave.workers.outcomes import LONGEST_PAUSE, Result, backoff, dead_one
 
 _log = structlog.get_logger()
 _ASK_AGAIN = 5.0
@@ -51,13 +52,19 @@ def _not_asked(hub: Hub, flow: SinkFlow, by_id: Mapping[int, Claimed], outlook: 
 def _asked(hub: Hub, flow: SinkFlow, probe: Probe, by_id: Mapping[int, Claimed], listed: Sequence[Ready]) -> list[Result]:
     """What the target says of each. Once it cannot be reached, the rest is left for the next step."""
     results: list[Result] = []
-    for ready, shape in mapped(flow, listed, by_id):
+    # Whatever became of the record since, the question is about the version that was sent.
+    sent = [one._replace(version=by_id[one.record_id].due_version) for one in listed]
+    for ready, shape in mapped(flow, sent, by_id):
         claimed = by_id[ready.record_id]
         if not isinstance(shape, Outbound):
             results.append(_unmapped(hub, flow, claimed, ready, shape))
             continue
         try:
             receipt = probe(with_remote_key(shape, claimed.remote_key))
+        except LoginError:
+            if not results:
+                raise  # asked again in five seconds, and again, it would lock the account
+            break
         except NaveError as error:
             _log.warning("probe.failed", sink=flow.name, reason=str(error))
             results.append(_later(hub, claimed))

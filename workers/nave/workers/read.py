@@ -12,10 +12,11 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from cronsim import CronSim
 
-from nave.core import journal
+from nave.core import journal, receipts
 from nave.core.journal import land, prepare_landing
 from nave.core.protocols import Batch, Following, Source
 from nave.core.store import schema as t
+from nave.workers import rejects
 from nave.workers.flows import Hub, SourceFlow
 from nave.workers.keep import Lease, reading
 from nave.workers.snapshots import Gathered
@@ -114,10 +115,15 @@ def _batches(source: Source, gathering: Gathered, after: str | None, going: Call
 
 def _land(hub: Hub, flow: SourceFlow, batch: Batch, lease: Lease, gathering: Gathered) -> None:
     """One batch with its checkpoint, unless somebody else reads the source by now."""
+    batch, mended = rejects.taken_apart(batch)
     landing = prepare_landing(flow.name, flow.rules.type.name, batch, hub.ids)
     with hub.store.write() as tx:
         lease.fence(tx)
-        gathered = gathering.note(tx, batch, land(tx, landing, hub.clock, hub.ids))
+        landed = land(tx, landing, hub.clock, hub.ids)
+        receipts.note(tx, flow.name, batch, landed, look=flow.returns is not None)
+        if mended:
+            rejects.settle(tx, flow.name, mended, batch, landed, hub.clock())
+        gathered = gathering.note(tx, batch, landed)
     if not gathered:
         hub.depth.landed(flow.name, len(batch.records), len(landing.body))
         hub.hints.announce(["apply"])

@@ -1,4 +1,7 @@
-"""Lets records go that waited for a code in a value table, once the table has it: exactly those, at the next start."""
+"""Lets records go that waited for a code in a value table, once the table has it: exactly those, at the next start.
+
+On the way out too: a delivery that its target refused because it does not know a code goes when it would be told otherwise.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,21 @@ from typing import Any
 import sqlalchemy as sa
 
 from nave.core import repair
+from nave.core.deliveries import Claimed
+from nave.core.entities import encode
 from nave.core.errors import NaveError
 from nave.core.journal import raw_record
+from nave.core.outbound import look_out
+from nave.core.protocols import Outbound
 from nave.core.repair import Actor
 from nave.core.store import Transaction
 from nave.core.store import schema as t
+from nave.workers.deliver import mapped
 from nave.workers.flows import Hub
 
 UNKNOWN_CODE = "NAVE-M104"
+REFUSED_CODE = "NAVE-K394"
+"""An archive of the target does not know a code that it was sent."""
 _AT_ONCE = 500
 _BY = "nave"
 """Who it is in the audit: the hub itself, because somebody changed a table."""
@@ -35,6 +45,8 @@ def release_step(hub: Hub) -> int:
 
 def freed(hub: Hub, letter: Any) -> bool:
     """Whether the mapping no longer stops at this code: it asks the tables as they are now, their dates and policies too."""
+    if letter.stage == "deliver":
+        return _sendable(hub, letter)
     flow = hub.sources.get(letter.flow)
     if flow is None or letter.stage != "apply":
         return False
@@ -45,11 +57,34 @@ def freed(hub: Hub, letter: Any) -> bool:
     return not (isinstance(outcome, NaveError) and outcome.code == UNKNOWN_CODE)
 
 
+def _sendable(hub: Hub, letter: Any) -> bool:
+    """Whether the record has a form for its target by now, and another one than that which was refused."""
+    flow = hub.sinks.get(letter.flow)
+    if flow is None:
+        return False
+    with hub.store.read() as tx:
+        stuck = _claimed(tx, letter)
+        rules = flow.rules
+        outlook = look_out(tx, rules.type, stuck, every_version=rules.every_version, placeholders=rules.placeholders)
+    shapes = [shape for _, shape in mapped(flow, outlook.ready, {one.record_id: one for one in stuck})]
+    return any(isinstance(one, Outbound) and encode(one.values) != letter.raw for one in shapes)
+
+
+def _claimed(tx: Transaction, letter: Any) -> list[Claimed]:
+    """The delivery, if this letter tells how it stands."""
+    d = t.delivery.c
+    columns = (d.record_id, d.due_version, d.acked_version, d.attempts, d.remote_key, d.present, d.changed_at)
+    mine = (d.sink == letter.flow, d.record_id == letter.record_id, d.state == t.Due.DEAD, d.letter == letter.id)
+    return [Claimed._make(row) for row in tx.rows(sa.select(*columns).where(*mine))]
+
+
 def _open() -> Iterator[sa.ColumnElement[bool]]:
     d = t.dead_letter.c
     yield d.state == t.Letter.OPEN
-    yield d.code == UNKNOWN_CODE
-    yield d.stage == "apply"
+    yield sa.or_(
+        sa.and_(d.code == UNKNOWN_CODE, d.stage.in_(("apply", "deliver"))),
+        sa.and_(d.code == REFUSED_CODE, d.stage == "deliver"),
+    )
 
 
 def _waiting(hub: Hub, after: int) -> Sequence[Any]:

@@ -17,6 +17,7 @@ from nave.core.store import Transaction
 from nave.core.store import schema as t
 from nave.workers.flows import Hub, SinkFlow
 from nave.workers.notice import notice
+from nave.workers.returning import write_back
 
 _DAY = 86_400.0
 
@@ -34,13 +35,14 @@ def sweep_step(hub: Hub) -> Swept:
     now = hub.clock()
     with hub.store.write() as tx:
         topics = _free(hub, tx)
-        topics |= _wake(tx, now, overlap=60.0)
+        topics |= _wake(tx, now)
         topics |= _unpin(hub, tx, now)
         topics |= deliveries.sinks_ready(tx, now)
         if journal.pending(tx, hub.sources):
             topics.add("apply")
     topics |= notice(hub)
     hub.hints.announce(topics)
+    write_back(hub)
     return Swept(frozenset(topics))
 
 
@@ -82,22 +84,19 @@ def free_own(hub: Hub, flow: SinkFlow) -> bool:
     return bool(freed)
 
 
-_LATE = 5.0
-"""Seconds that a transaction which takes records in may last behind the time that it notes: what waited for them was looked
-at in between, and found nothing."""
-
-
 def woken_step(hub: Hub) -> bool:
     """Whether something waited for what is there by now; it is awake then. A batch run ends only after asking this."""
     with hub.store.write() as tx:
-        topics = _wake(tx, hub.clock(), overlap=_LATE)
+        topics = _wake(tx, hub.clock())
     topics |= notice(hub)
     hub.hints.announce(topics)
+    if not topics:
+        write_back(hub, everything=True)
     return bool(topics)
 
 
-def _wake(tx: Transaction, now: float, overlap: float = 0.0) -> set[str]:
-    return references.resolve_missed(tx, now) | waking.wake_missed(tx, now, overlap)
+def _wake(tx: Transaction, now: float) -> set[str]:
+    return references.resolve_missed(tx, now) | waking.wake_missed(tx, now)
 
 
 def free_all_leases(hub: Hub) -> None:

@@ -7,7 +7,8 @@ that depends on nothing but the two documents and that file.
 from nave.core.matching.checking import DEFAULTS, checked
 from nave.core.matching.comparisons import COMPARISONS
 from nave.core.matching.model import Block, FieldModel, Level, MatchModel
-from nave.core.matching.scorer import Prepared, Scored, Scorer, Step
+from nave.core.matching.scorer import Scored, Scorer, Step
+from nave.core.matching.side import Packed, Prepared
 
 __all__ = [
     "COMPARISONS",
@@ -16,6 +17,7 @@ __all__ = [
     "FieldModel",
     "Level",
     "MatchModel",
+    "Packed",
     "Prepared",
     "Scored",
     "Scorer",

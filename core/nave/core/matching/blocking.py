@@ -42,13 +42,8 @@ class Blocker:
             parts.append(_Part(field, self._kinds[field].keys[kind], kind))
         return _Rule("~" + "&".join(block.keys), tuple(parts), block.limit)
 
-    def keys(self, texts: Mapping[str, str]) -> tuple[str, ...]:
-        """The keys of one record, each once, in a fixed order."""
-        values = {name: self._kinds[name].prepare(text, self._terms[name]) if text else None for name, text in texts.items()}
-        return self.of_values(values)
-
-    def of_values(self, values: Mapping[str, Any]) -> tuple[str, ...]:
-        """The keys of one record from its prepared values."""
+    def keys(self, values: Mapping[str, Any]) -> tuple[str, ...]:
+        """The keys of one record from its prepared values by field, each once, in a fixed order."""
         found: dict[str, None] = {}
         for rule in self._rules:
             for combined in product(*(self._part(part, values[part.field], rule.limit) for part in rule.parts)):

@@ -194,8 +194,12 @@ def _abbreviates(short: str, long: str) -> bool:
     """Whether all characters of a Chinese short name stand in the long one, in order, the first at its start."""
     if not _HAN.match(short) or short[0] != long[0] or len(short) < 3:
         return False
-    rest = iter(long)
-    return all(one in rest for one in short)
+    place = 0
+    for one in short:
+        place = long.find(one, place) + 1
+        if not place:
+            return False
+    return True
 
 
 def terms(text: str) -> Iterable[str]:

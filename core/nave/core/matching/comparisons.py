@@ -25,6 +25,8 @@ class Comparison:
     name: str
     levels: tuple[str, ...]
     prepare: Prepare
+    shape: Any
+    """The type of a prepared value."""
     level: Callable[[Any, Any], int]
     """The level of two prepared values, 0 for the strongest; symmetric."""
     terms: Callable[[str], Iterable[str]]
@@ -39,6 +41,8 @@ class Comparison:
     """Levels that no other field can outweigh."""
     runs: int = 1
     """The levels are so many runs of the same length, each from strong to weak."""
+    effort: int = 0
+    """What is cheap to compare is compared first."""
 
     @property
     def run(self) -> int:
@@ -203,20 +207,25 @@ def _day_terms(text: str) -> tuple[str, ...]:
 COMPARISONS: Mapping[str, Comparison] = {
     row.name: row
     for row in (
-        Comparison("exact", ("same", "different"), _exact, _exact_level, _whole, {"value": _term}, by_value=True),
+        Comparison(
+            "exact", ("same", "different"), _exact, tuple[str], _exact_level, _whole, {"value": _term}, by_value=True
+        ),
         Comparison(
             "name",
             ("same", "close", "similar", "alike", "different"),
             _name,
+            Name,
             _name_level,
             _whole,
             {"value": _term, "start": _start_key},
             by_value=True,
+            effort=1,
         ),
         Comparison(
             "digits",
             ("same", "same end", "one wrong", "different"),
             _digits,
+            tuple[str],
             _digits_level,
             _whole,
             {"value": _term, "end": _tail_key},
@@ -226,6 +235,7 @@ COMPARISONS: Mapping[str, Comparison] = {
             "date",
             ("same", "day and month swapped", "one wrong", "near", "different"),
             _day,
+            Day,
             _day_level,
             _day_terms,
             {"value": _term},
@@ -235,31 +245,38 @@ COMPARISONS: Mapping[str, Comparison] = {
             "number",
             ("same", "within 2 %", "within 10 %", "within 30 %", "different"),
             _amount,
+            Amount,
             _amount_level,
             _amount_terms,
             {"value": _term},
             by_value=True,
         ),
-        Comparison("text", titles.TEXT_LEVELS, titles.prepare, titles.text_level, titles.terms, titles.KEYS),
+        Comparison(
+            "text", titles.TEXT_LEVELS, titles.prepare, titles.Title, titles.text_level, titles.terms, titles.KEYS, effort=3
+        ),
         Comparison(
             "product",
             titles.PRODUCT_LEVELS,
             titles.prepare,
+            titles.Title,
             titles.product_level,
             titles.terms,
             titles.KEYS,
             runs=titles.PRODUCT_RUNS,
+            effort=3,
         ),
         Comparison(
             "company",
             company.LEVELS,
             company.prepare,
+            company.Company,
             company.level,
             company.terms,
             company.KEYS,
             by_value=True,
             alike=company.ALIKE,
             vetoes=company.VETOES,
+            effort=2,
         ),
     )
 }

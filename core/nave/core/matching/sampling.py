@@ -11,7 +11,8 @@ from typing import Any
 
 from nave.core.matching.blocking import Blocker
 from nave.core.matching.model import Block, MatchModel
-from nave.core.matching.scorer import Prepared, Scorer
+from nave.core.matching.scorer import Scorer
+from nave.core.matching.side import Prepared
 
 Record = tuple[str, Mapping[str, Any]]
 """The system that a record is of, and its document."""
@@ -102,6 +103,6 @@ class Sample:
         index: dict[str, list[int]] = {}
         for place, record in enumerate(self._prepared):
             values = {name: side.value if side else None for name, side in zip(self._names, record, strict=True)}
-            for key in blocker.of_values(values):
+            for key in blocker.keys(values):
                 index.setdefault(key, []).append(place)
         return index

@@ -5,25 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple, cast
+
+import msgspec
 
 from nave.core.matching.blocking import Blocker
 from nave.core.matching.comparisons import COMPARISONS, Comparison
+from nave.core.matching.forms import Forms
 from nave.core.matching.model import FieldModel, MatchModel
+from nave.core.matching.side import Packed, Prepared, Side
 from nave.core.matching.terms import Terms
 from nave.core.matching.values import reader
-
-
-class Side(NamedTuple):
-    """One field of a prepared record."""
-
-    value: Any
-    shift: float
-    """How many bits more than usual an agreement in this very value weighs: rare ones more, common ones less."""
-
-
-Prepared = tuple[Side | None, ...]
-"""A record as comparisons want it, one place per field of the model; None where it has no value."""
 
 
 class Step(NamedTuple):
@@ -49,10 +42,19 @@ class _Field(NamedTuple):
 
 
 class _Judge(NamedTuple):
+    place: int
     level: Callable[[Any, Any], int]
     weights: tuple[float, ...]
     alike: int
     """How many levels the shift applies to."""
+    most: float
+    """Bits that no agreement exceeds."""
+    read: Callable[[bytes], Side[Any]]
+    """Reads this field of a stored record."""
+
+
+_SLACK = 1e-6
+"""Bits that sums in another order may differ by, and more."""
 
 
 class Scorer:
@@ -61,30 +63,57 @@ class Scorer:
     def __init__(self, model: MatchModel) -> None:
         self.model = model
         self._fields = tuple(_field(one) for one in model.fields)
-        self._judges = tuple(
-            _Judge(one.comparison.level, one.weights, one.comparison.alike if one.comparison.by_value else 0)
-            for one in self._fields
-        )
+        self._judges = tuple(_judge(place, one) for place, one in enumerate(self._fields))
+        self._by_effort = sorted(self._judges, key=lambda one: COMPARISONS[model.fields[one.place].compare].effort)
         self._prior = math.log2(model.prior / (1 - model.prior))
         self._blocker = Blocker(model)
 
     def blocks(self, document: Mapping[str, Any]) -> tuple[str, ...]:
         """The blocking keys of a document: only records that share one are worth a comparison."""
-        return self._blocker.keys({one.model.field: one.read(document) for one in self._fields})
+        return self.keys(self.prepare(document))
+
+    def keys(self, prepared: Prepared) -> tuple[str, ...]:
+        """The blocking keys of a record that is prepared already."""
+        values = {
+            one.model.field: None if side is None else side[0] for one, side in zip(self._fields, prepared, strict=True)
+        }
+        return self._blocker.keys(values)
 
     def prepare(self, document: Mapping[str, Any]) -> Prepared:
         """What comparisons need of a document, made once per record."""
-        return tuple(_side(one, one.read(document)) for one in self._fields)
+        return tuple([_side(one, one.read(document)) for one in self._fields])
 
-    def score(self, a: Prepared, b: Prepared) -> float:
-        """The probability, 0 to 1, that both are the same thing."""
+    @cached_property
+    def forms(self) -> Forms:
+        """How prepared records are kept in a store."""
+        return Forms(self.model)
+
+    def score(self, a: Prepared | Packed, b: Prepared | Packed, least: float = 0.0) -> float:
+        """The probability, 0 to 1, that both are the same thing; 0 as soon as it is known to be less than `least`.
+
+        What is cheap to compare is compared first. The sum is made in the order of the fields, so that it is the same
+        number whatever was compared when.
+        """
+        one, other = cast("Packed", a), cast("Packed", b)
+        both = [judge for judge in self._by_effort if one[judge.place] is not None and other[judge.place] is not None]
+        hope = self._prior - evidence(least) + _SLACK + sum([judge.most for judge in both])
+        gains = [0.0] * (2 * len(self._judges))
+        for place, level_of, weights, alike, most, read in both:
+            if hope < 0:
+                return 0.0
+            left: Any = one[place]
+            if type(left) is bytes:
+                left = one[place] = read(left)
+            right: Any = other[place]
+            if type(right) is bytes:
+                right = other[place] = read(right)
+            level = level_of(left[0], right[0])
+            weight = gains[2 * place] = weights[level]
+            shift = gains[2 * place + 1] = min(left[1], right[1]) if level < alike else 0.0
+            hope += weight + shift - most
         bits = self._prior
-        for left, right, judge in zip(a, b, self._judges, strict=True):
-            if left is not None and right is not None:
-                level = judge.level(left[0], right[0])
-                bits += judge.weights[level]
-                if level < judge.alike:
-                    bits += min(left[1], right[1])
+        for gain in gains:
+            bits += gain
         return probability(bits)
 
     def levels(self, a: Prepared, b: Prepared) -> tuple[int, ...]:
@@ -126,12 +155,32 @@ def probability(bits: float) -> float:
     return 1.0 - 1.0 / (1.0 + 2.0**bits) if bits > 0 else 2.0**bits / (1.0 + 2.0**bits) if bits > -1000 else 0.0
 
 
+_SURE = 1 - 1e-6
+"""Nearer to 1 than this, a probability has too few digits left to tell the evidence behind it."""
+
+
+@lru_cache(maxsize=64)
+def evidence(share: float) -> float:
+    """The evidence, in bits, that a probability asks for, or somewhat less."""
+    share = min(share, _SURE)
+    return math.log2(share / (1 - share)) if share > 0 else -math.inf
+
+
+def _judge(place: int, field: _Field) -> _Judge:
+    kind, model = field.comparison, field.model
+    alike = kind.alike if kind.by_value else 0
+    rarest = min([model.rare, *model.frequent.values()])
+    shift = max(0.0, math.log2(model.levels[0].u / rarest)) if alike else 0.0
+    most = max(weight + (shift if level < alike else 0.0) for level, weight in enumerate(field.weights))
+    return _Judge(place, kind.level, field.weights, alike, most, msgspec.msgpack.Decoder(Side[kind.shape]).decode)  # type: ignore[name-defined]
+
+
 def _field(model: FieldModel) -> _Field:
     weights = tuple(level.bits for level in model.levels)
     return _Field(reader(model.field), COMPARISONS[model.compare], Terms(model.frequent, model.rare), weights, model)
 
 
-def _side(field: _Field, text: str) -> Side | None:
+def _side(field: _Field, text: str) -> Side[Any] | None:
     value = field.comparison.prepare(text, field.terms) if text else None
     if value is None:
         return None

@@ -17,11 +17,13 @@ def reader(field: str) -> Callable[[Mapping[str, Any]], str]:
             return value if isinstance(value, str) else "" if value is None else str(value)
 
         return read
-    return lambda document: " ".join(part for part in (_text(document, path) for path in paths) if part)
+    if len(paths) == 1:
+        return lambda document: _text(document, paths[0])
+    return lambda document: " ".join([part for part in [_text(document, path) for path in paths] if part])
 
 
 def _text(document: Mapping[str, Any], path: tuple[str, ...]) -> str:
     value: Any = document
     for part in path:
-        value = value.get(part) if isinstance(value, Mapping) else None
+        value = value.get(part) if isinstance(value, dict) else None
     return "" if value is None else str(value)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Generator
 from typing import Any
 
 import psycopg
 import sqlalchemy as sa
 
 from nave.core.errors import ConfigError
+from nave.core.pings import hurried
+from nave.core.punctual import Punctual
 from nave.core.store.hosts import of_no_more_use
 
 ANSWER_SECONDS = 120.0
@@ -65,7 +65,7 @@ def served(url: sa.URL, *, durable: bool = True) -> sa.Engine:
     )
     sa.event.listen(engine, "do_connect", _connecting(seconds + _GRACE_SECONDS))
     sa.event.listen(engine, "handle_error", _forget_useless)
-    setattr(engine.dialect, "do_ping", _hurried(engine.dialect.do_ping))  # noqa: B010 - a method of one dialect object
+    setattr(engine.dialect, "do_ping", hurried(engine.dialect.do_ping, _PING_SECONDS))  # noqa: B010 - of one dialect object
     return engine
 
 
@@ -86,8 +86,8 @@ def _options(seconds: float, said: Any) -> str:
 
 
 def _connecting(seconds: float) -> Any:
-    def connect(_dialect: object, _record: object, arguments: Any, named: Any) -> Punctual:
-        connection = Punctual.connect(*arguments, **named)
+    def connect(_dialect: object, _record: object, arguments: Any, named: Any) -> Confirmed:
+        connection = Confirmed.connect(*arguments, **named)
         connection.seconds = seconds
         connection.add_notice_handler(connection.notice)
         return connection
@@ -95,31 +95,14 @@ def _connecting(seconds: float) -> Any:
     return connect
 
 
-def _hurried(ping: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    """The pool's question whether a connection lives, which must not take as long as a statement may."""
-
-    def hurried(connection: Any) -> bool:
-        usual, connection.seconds = connection.seconds, _PING_SECONDS
-        try:
-            return ping(connection)
-        finally:
-            connection.seconds = usual
-
-    return hurried
-
-
 def _forget_useless(context: sa.ExceptionContext) -> None:
     if of_no_more_use(context.original_exception):
         context.is_disconnect = True
 
 
-class Punctual(psycopg.Connection[Any]):
-    """A connection that gives up, and closes, when an answer takes too long.
+class Confirmed(Punctual):
+    """A connection whose commits are on the standby too, where there is a synchronous one."""
 
-    The network's own time-outs do not notice a server that is frozen, or a proxy that keeps a connection open to nobody.
-    """
-
-    seconds = ANSWER_SECONDS + _GRACE_SECONDS
     _alone = False
     """The server gave up waiting for its standby: what it commits is on this machine only."""
 
@@ -138,21 +121,3 @@ class Punctual(psycopg.Connection[Any]):
         """What the server says beside its answers."""
         if diagnostic.source_function == "SyncRepWaitForLSN":
             self._alone = True
-
-    def wait(self, gen: Any, *arguments: Any, **named: Any) -> Any:
-        """Wait for an answer, at most `seconds`."""
-        return super().wait(self._within(gen), *arguments, **named)
-
-    def _within(self, gen: Any) -> Generator[Any, Any, Any]:
-        """What the driver waits for, step by step; it asks again every tenth of a second or so."""
-        deadline = time.monotonic() + self.seconds
-        try:
-            wanted = next(gen)
-            while True:
-                ready = yield wanted
-                if not ready and time.monotonic() > deadline:
-                    self.close()
-                    raise psycopg.OperationalError(f"no answer within {self.seconds:g} s")
-                wanted = gen.send(ready)
-        except StopIteration as done:
-            return done.value

@@ -83,6 +83,15 @@ class Finding(IntEnum):
     SETTLED = 1
 
 
+class Reading(IntEnum):
+    """How far an input, a file, has been read."""
+
+    READING = 0
+    WHOLE = 1
+    TORN = 2
+    """Something of it could not be read."""
+
+
 class Letter(IntEnum):
     """Where a dead letter is."""
 
@@ -121,6 +130,76 @@ journal_body = Table(
     metadata,
     Column("journal_id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
     Column("body", LargeBinary, nullable=False, comment="records and places, JSON, deflated"),
+)
+
+# One row per file, never per record: what became of it is told by the journal, the dead letters and the source records.
+taken = Table(
+    "taken",
+    metadata,
+    Column("id", _Serial, primary_key=True, autoincrement=False, comment="of its receipt"),
+    Column("source", String, nullable=False),
+    Column("name", String, nullable=False, comment="of the file"),
+    Column("origin", Text, nullable=False, comment="of its batches; JSON"),
+    Column("first", BigInteger, comment="its first batch in the journal; null where it held nothing"),
+    Column("last", BigInteger),
+    Column("at", Float, nullable=False),
+    Column("ended_at", Float),
+    Column("state", SmallInteger, nullable=False, server_default="0"),
+    Column("number", BigInteger, comment="in a sequence that may have no gaps"),
+    Column("wrote", Text, comment="JSON: hashes of what was written back of it"),
+    Column("look_at", Float, comment="when to look again what is to be written back; null when nothing is left to be"),
+)
+Index("taken_source", taken.c.source, taken.c.id)
+Index("taken_name", taken.c.name, taken.c.id)
+Index("taken_open", taken.c.look_at, sqlite_where=text("look_at IS NOT NULL"), postgresql_where=text("look_at IS NOT NULL"))
+
+stopped = Table(
+    "stopped",
+    metadata,
+    Column("flow", String, primary_key=True, comment="a source or sink whose login was refused"),
+    Column("code", String, nullable=False),
+    Column("params", Text, nullable=False),
+    Column("since", Float, nullable=False),
+    Column("until", Float, nullable=False, comment="when one process may try once more"),
+    Column("mark", String, nullable=False, comment="of the configuration that was refused"),
+)
+
+# The repository behind the EPCIS door: it outlives what the journal keeps, and knows a repeat by its event's id.
+epcis_capture = Table(
+    "epcis_capture",
+    metadata,
+    Column("id", _Serial, primary_key=True, autoincrement=False),
+    Column("system", String, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("behaviour", String, nullable=False, comment="rollback or proceed"),
+    Column("captured", Integer, nullable=False),
+    Column("repeated", Integer, nullable=False, comment="events that were here already"),
+    Column("journals", Text, nullable=False, comment="JSON: the batches that its events became"),
+    Column("errors", Text, nullable=False, comment="JSON: [number of the event, what is wrong]"),
+)
+Index("epcis_capture_of", epcis_capture.c.system, epcis_capture.c.id)
+
+epcis_event = Table(
+    "epcis_event",
+    metadata,
+    Column("id", _Serial, primary_key=True, autoincrement=False),
+    Column("system", String, nullable=False),
+    Column("event_id", String, nullable=False),
+    Column("type", String, nullable=False),
+    Column("time", Float, nullable=False, comment="when it happened, seconds since 1970"),
+    Column("recorded", Float, nullable=False),
+    Column("doc", Text, nullable=False, comment="JSON"),
+)
+Index("epcis_event_known", epcis_event.c.system, epcis_event.c.event_id, unique=True)
+Index("epcis_event_time", epcis_event.c.system, epcis_event.c.time)
+
+epcis_epc = Table(
+    "epcis_epc",
+    metadata,
+    Column("system", String, primary_key=True),
+    Column("epc", String, primary_key=True, comment="as a canonical link, where it has one"),
+    Column("event", BigInteger, primary_key=True),
+    sqlite_with_rowid=False,
 )
 
 checkpoint = Table(
@@ -215,6 +294,16 @@ match_pair = Table(
     Column("score", Float, nullable=False, comment="probability that both are the same thing; the lesser name stands first"),
 )
 Index("match_pair_back", match_pair.c.entity, match_pair.c.system_b, match_pair.c.key_b)
+
+match_form = Table(
+    "match_form",
+    metadata,
+    Column("entity", String, primary_key=True),
+    Column("system", String, primary_key=True, comment="with key: the source record that this is made of"),
+    Column("key", String, primary_key=True),
+    Column("form", LargeBinary, nullable=False, comment="what comparing needs of it, after the mark of the model"),
+    sqlite_with_rowid=False,
+)
 
 decision = Table(
     "decision",
@@ -328,6 +417,16 @@ gone = Table(
     Column("at", Float, nullable=False),
 )
 
+belonging = Table(
+    "belonging",
+    metadata,
+    Column("part", String, primary_key=True, comment="a part of a source, as erp.orders.buyer"),
+    Column("key", String, primary_key=True),
+    Column("whole", String, primary_key=True, comment="key of a record of the source that said it"),
+    sqlite_with_rowid=False,
+)
+Index("belonging_whole", belonging.c.part, belonging.c.whole)
+
 rule = Table(
     "rule",
     metadata,
@@ -350,6 +449,8 @@ record = Table(
     Column("cause", String, nullable=False, comment="apply, merge, gone, or what a person did"),
     Column("journal_id", BigInteger, nullable=False, comment="the batch that caused this version"),
     Column("merged_into", BigInteger, comment="the one it is part of now; 0 where no system has it any more"),
+    Column("anchor_system", String, comment="with anchor_key: the source record that its id was given to"),
+    Column("anchor_key", String),
 )
 Index(
     "record_merged",
@@ -418,6 +519,8 @@ delivery = Table(
     Column("lease", String, comment="who holds it; a stale holder's marks do not count"),
     Column("lease_until", Float),
     Column("waits_for", BigInteger, comment="the golden record whose key in the sink's system must come first"),
+    Column("waits_version", Integer, comment="with waits_for: its version, which had no such key"),
+    Column("sent_version", Integer, comment="the one sent last to a target that must not get it twice"),
     Column("remote_key", String),
     Column(
         "present",
@@ -427,6 +530,7 @@ delivery = Table(
         comment="1 while the target has the record, 2 while it may",
     ),
     Column("error", Text),
+    Column("answer", Text, comment="JSON: what the target said last, where it said more than yes"),
     Column("letter", BigInteger, comment="the dead letter that tells how it stands; one before it says nothing of that"),
     Column("changed_at", Float, nullable=False),
     sqlite_with_rowid=False,
@@ -476,6 +580,7 @@ dead_letter = Table(
     Column("settled_at", Float),
 )
 Index("dead_letter_flow", dead_letter.c.flow, dead_letter.c.state)
+Index("dead_letter_batch", dead_letter.c.journal_id)
 Index("dead_letter_open", dead_letter.c.entity, sqlite_where=text("state = 0"), postgresql_where=text("state = 0"))
 
 audit = Table(

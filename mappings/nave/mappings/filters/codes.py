@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from importlib import import_module
 from typing import Any
 
@@ -16,7 +17,13 @@ def _none_if(_around: Surroundings, *values: Any) -> Apply:
     if not values or any(isinstance(value, list) for value in values):
         raise BadArgument("NAVE-M013", usage='none_if("~", "")')
     absent = {(type(value), value) for value in values}
-    return lambda value: None if not isinstance(value, list | dict) and (type(value), value) in absent else value
+
+    def none_if(value: Any) -> Any:
+        if isinstance(value, list | dict) or (type(value) is Decimal and value.is_nan()):
+            return value
+        return None if (type(value), value) in absent else value
+
+    return none_if
 
 
 def nc_null(value: Any) -> Any:
@@ -130,7 +137,7 @@ def _not_there_yet(reference: dict[str, Any], system: str) -> Exception:
     said: dict[str, Any] = {"key": shown(reference.get("key")), "known_by": shown(reference.get("system"))}
     record = reference.get("record")
     if isinstance(record, int):
-        return WaitingError("NAVE-M110", on=record, system=system, **said)
+        return WaitingError("NAVE-M110", on=record, seen=reference.get("version", 0), system=system, **said)
     return RetryableError("NAVE-M111", system=system, **said)
 
 

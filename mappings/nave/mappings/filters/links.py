@@ -7,7 +7,7 @@ from typing import Any
 
 from nave.core.errors import PermanentError
 from nave.mappings.filters.families import Row, named_items, rows_of
-from nave.mappings.filters.row import Apply, Example, Filter, Surroundings
+from nave.mappings.filters.row import Apply, BadArgument, Example, Filter, Surroundings
 from nave.mappings.operations import LONGEST_TEXT, MOST_BUILT, MOST_ITEMS, kind_of, refused, too_long
 from nave.mappings.problems import shown
 
@@ -80,6 +80,48 @@ def _follow(_around: Surroundings, name: str, key: str, into: str) -> Any:
     return lambda items, others: follow(items, others, name, key, into)
 
 
+def _lift(_around: Surroundings, into: str, path: str, *named: str) -> Apply:
+    if len(named) not in (0, 3):
+        raise BadArgument("NAVE-M013", usage=_LIFT)
+    named_items(_LIFT, into, path, *named)
+    steps = path.split(".")
+
+    def lift(value: Any) -> list[Row]:
+        rows = rows_of(value)
+        if len(rows) > MOST_ITEMS:
+            raise PermanentError("NAVE-M118", limit=f"{MOST_ITEMS:,}")
+        found = ((row, _titled(row, steps, *named) if named else _at(row, steps)) for row in rows)
+        return [row if _says(row.get(into)) else {**row, into: one} for row, one in found]
+
+    return lift
+
+
+_LIFT = 'lift("quantity", "UserData.UserValue", "@title", "Quantity", "@value")'
+
+
+def _at(row: Row, steps: list[str]) -> Any:
+    """What stands at the end of a path; of a list on the way, its last item, as in `group`."""
+    value: Any = row
+    for step in steps:
+        value = value[-1] if isinstance(value, list) and value else value
+        value = value.get(step) if isinstance(value, dict) else None
+    return value if _says(value) else None
+
+
+def _titled(row: Row, steps: list[str], title: str, wanted: str, name: str) -> Any:
+    """The first value in all the lists on the way that stands under this title."""
+    level: list[Any] = [row]
+    for step in steps:
+        inner = [one.get(step) for one in level if isinstance(one, dict)]
+        level = [item for one in inner for item in (one if isinstance(one, list) else [one])]
+    told = (one.get(name) for one in level if isinstance(one, dict) and one.get(title) == wanted)
+    return next((value for value in told if _says(value)), None)
+
+
+def _says(value: Any) -> bool:
+    return value is not None and not (isinstance(value, str) and not value.strip())
+
+
 def _json(_around: Surroundings) -> Apply:
     from nave.formats.strictjson import loads
 
@@ -97,6 +139,8 @@ def _json(_around: Surroundings) -> Apply:
 
 _SEEN = {"V": [{"@id": "v1", "@partRef": "#p1"}, {"@id": "v2"}], "P": {"@id": "p1", "@name": "Bolt"}}
 
+_TITLED = {"A": [{"U": {"V": [{"@t": "Unit"}, {"@t": "Qty", "@v": "2"}]}}, {"I": {"@no": "10"}}]}
+
 LINK_FILTERS: tuple[Filter, ...] = (
     Filter(
         "follow",
@@ -105,6 +149,20 @@ LINK_FILTERS: tuple[Filter, ...] = (
         "为每一项配上它按标识引用的另一列表中的项；找不到的引用会被拒绝",
         (Example('V | follow(P, "@partRef", "@id", "part") | pluck("part") | compact | pluck("@name")', _SEEN, ["Bolt"]),),
         _follow,
+        takes="value",
+        gives="list",
+    ),
+    Filter(
+        "lift",
+        _LIFT,
+        "items, each with a value from inside it in a field of its own: the one under a title, or at the end of a path; "
+        "what the field says already stays",
+        "把每一项内部的某个值提为该项的一个字段：按标题查找，或取路径末端的值；字段已有的值保持不变",
+        (
+            Example('A | lift("Q", "U.V", "@t", "Qty", "@v") | pluck("Q")', _TITLED, ["2", None]),
+            Example('A | lift("L", "I.@no") | pluck("L")', _TITLED, [None, "10"]),
+        ),
+        _lift,
         takes="value",
         gives="list",
     ),

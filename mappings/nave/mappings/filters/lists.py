@@ -56,6 +56,8 @@ def _mark(value: Any) -> Any:
         return (list, tuple(map(_mark, value)))
     if isinstance(value, dict):
         return (dict, frozenset((name, _mark(inner)) for name, inner in value.items()))
+    if type(value) is Decimal and value.is_snan():
+        raise refused("==", value)  # it has no hash
     return (type(value), value)
 
 

@@ -86,6 +86,8 @@ def _gs1(_around: Surroundings, identifier: str) -> Apply:
             message = _message(text)
         except (ParseError, ValueError):
             raise PermanentError("NAVE-M107", kind="gs1", value=shown(text)) from None
+        if any(one.gtin_error or one.sscc_error or one.gln_error for one in message.element_strings):
+            raise PermanentError("NAVE-M107", kind="gs1", value=shown(text))
         found = next((one for one in message.element_strings if one.ai.ai == identifier), None)
         typed = (found.date, found.decimal, found.value) if found else ()
         return next((value for value in typed if value is not None), None)

@@ -25,6 +25,40 @@ def upgrade() -> None:
         sa.Column("at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("source"),
     )
+    op.create_table(
+        "epcis_capture",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("system", sa.String(), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.Column("behaviour", sa.String(), nullable=False, comment="rollback or proceed"),
+        sa.Column("captured", sa.Integer(), nullable=False),
+        sa.Column("repeated", sa.Integer(), nullable=False, comment="events that were here already"),
+        sa.Column("journals", sa.Text(), nullable=False, comment="JSON: the batches that its events became"),
+        sa.Column("errors", sa.Text(), nullable=False, comment="JSON: [number of the event, what is wrong]"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("epcis_capture_of", "epcis_capture", ["system", "id"])
+    op.create_table(
+        "epcis_event",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("system", sa.String(), nullable=False),
+        sa.Column("event_id", sa.String(), nullable=False),
+        sa.Column("type", sa.String(), nullable=False),
+        sa.Column("time", sa.Float(), nullable=False, comment="when it happened, seconds since 1970"),
+        sa.Column("recorded", sa.Float(), nullable=False),
+        sa.Column("doc", sa.Text(), nullable=False, comment="JSON"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("epcis_event_known", "epcis_event", ["system", "event_id"], unique=True)
+    op.create_index("epcis_event_time", "epcis_event", ["system", "time"])
+    op.create_table(
+        "epcis_epc",
+        sa.Column("system", sa.String(), nullable=False),
+        sa.Column("epc", sa.String(), nullable=False, comment="as a canonical link, where it has one"),
+        sa.Column("event", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("system", "epc", "event"),
+        sqlite_with_rowid=False,
+    )
     compatible = op.create_table(
         "compatible",
         sa.Column("revision", sa.String(), nullable=False, comment="code of this revision may work on these tables"),
@@ -54,6 +88,7 @@ def upgrade() -> None:
         sa.Column("settled_at", sa.Float(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_index("dead_letter_batch", "dead_letter", ["journal_id"], unique=False)
     op.create_index("dead_letter_flow", "dead_letter", ["flow", "state"], unique=False)
     op.create_index(
         "dead_letter_open",
@@ -80,6 +115,12 @@ def upgrade() -> None:
             nullable=True,
             comment="the golden record whose key in the sink's system must come first",
         ),
+        sa.Column(
+            "waits_version", sa.Integer(), nullable=True, comment="with waits_for: its version, which had no such key"
+        ),
+        sa.Column(
+            "sent_version", sa.Integer(), nullable=True, comment="the one sent last to a target that must not get it twice"
+        ),
         sa.Column("remote_key", sa.String(), nullable=True),
         sa.Column(
             "present",
@@ -89,6 +130,9 @@ def upgrade() -> None:
             comment="1 while the target has the record, 2 while it may",
         ),
         sa.Column("error", sa.Text(), nullable=True),
+        sa.Column(
+            "answer", sa.Text(), nullable=True, comment="JSON: what the target said last, where it said more than yes"
+        ),
         sa.Column(
             "letter",
             sa.BigInteger(),
@@ -227,6 +271,13 @@ def upgrade() -> None:
             nullable=True,
             comment="the one it is part of now; 0 where no system has it any more",
         ),
+        sa.Column(
+            "anchor_system",
+            sa.String(),
+            nullable=True,
+            comment="with anchor_key: the source record that its id was given to",
+        ),
+        sa.Column("anchor_key", sa.String(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(
@@ -297,6 +348,55 @@ def upgrade() -> None:
     )
     op.create_index("run_source", "run", ["source", "id"], unique=False)
     op.create_table(
+        "stopped",
+        sa.Column("flow", sa.String(), nullable=False, comment="a source or sink whose login was refused"),
+        sa.Column("code", sa.String(), nullable=False),
+        sa.Column("params", sa.Text(), nullable=False),
+        sa.Column("since", sa.Float(), nullable=False),
+        sa.Column("until", sa.Float(), nullable=False, comment="when one process may try once more"),
+        sa.Column("mark", sa.String(), nullable=False, comment="of the configuration that was refused"),
+        sa.PrimaryKeyConstraint("flow"),
+    )
+    op.create_table(
+        "taken",
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=False,
+            nullable=False,
+            comment="of its receipt",
+        ),
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False, comment="of the file"),
+        sa.Column("origin", sa.Text(), nullable=False, comment="of its batches; JSON"),
+        sa.Column(
+            "first", sa.BigInteger(), nullable=True, comment="its first batch in the journal; null where it held nothing"
+        ),
+        sa.Column("last", sa.BigInteger(), nullable=True),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.Column("ended_at", sa.Float(), nullable=True),
+        sa.Column("state", sa.SmallInteger(), server_default="0", nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=True, comment="in a sequence that may have no gaps"),
+        sa.Column("wrote", sa.Text(), nullable=True, comment="JSON: hashes of what was written back of it"),
+        sa.Column(
+            "look_at",
+            sa.Float(),
+            nullable=True,
+            comment="when to look again what is to be written back; null when nothing is left to be",
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("taken_name", "taken", ["name", "id"], unique=False)
+    op.create_index("taken_source", "taken", ["source", "id"], unique=False)
+    op.create_index(
+        "taken_open",
+        "taken",
+        ["look_at"],
+        unique=False,
+        sqlite_where=sa.text("look_at IS NOT NULL"),
+        postgresql_where=sa.text("look_at IS NOT NULL"),
+    )
+    op.create_table(
         "schedule",
         sa.Column("source", sa.String(), nullable=False),
         sa.Column("began_at", sa.Float(), nullable=False, comment="of the last pass that ended well, whoever made it"),
@@ -344,6 +444,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("entity", "system_a", "key_a", "system_b", "key_b"),
     )
     op.create_index("match_pair_back", "match_pair", ["entity", "system_b", "key_b"], unique=False)
+    op.create_table(
+        "match_form",
+        sa.Column("entity", sa.String(), nullable=False),
+        sa.Column("system", sa.String(), nullable=False, comment="with key: the source record that this is made of"),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column(
+            "form", sa.LargeBinary(), nullable=False, comment="what comparing needs of it, after the mark of the model"
+        ),
+        sa.PrimaryKeyConstraint("entity", "system", "key"),
+        sqlite_with_rowid=False,
+    )
     op.create_table(
         "decision",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
@@ -467,6 +578,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("entity", "system", "key"),
     )
     op.create_table(
+        "belonging",
+        sa.Column("part", sa.String(), nullable=False, comment="a part of a source, as erp.orders.buyer"),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("whole", sa.String(), nullable=False, comment="key of a record of the source that said it"),
+        sa.PrimaryKeyConstraint("part", "key", "whole"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("belonging_whole", "belonging", ["part", "whole"])
+    op.create_table(
         "rule",
         sa.Column("name", sa.String(), nullable=False, comment="entity:customer, or sink:crm.customers"),
         sa.Column("hash", sa.String(), nullable=False),
@@ -478,11 +598,23 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_table("match_form")
+    op.drop_index("belonging_whole", table_name="belonging")
+    op.drop_table("belonging")
     for table in ("rule", "gone", "named", "hold", "answered", "kept_back", "finding", "pin", "decision", "match_pair"):
         op.drop_table(table)
     op.drop_index("source_record_of", table_name="source_record")
     op.drop_table("source_record")
     op.drop_table("schedule")
+    op.drop_index(
+        "taken_open",
+        table_name="taken",
+        sqlite_where=sa.text("look_at IS NOT NULL"),
+        postgresql_where=sa.text("look_at IS NOT NULL"),
+    )
+    op.drop_index("taken_source", table_name="taken")
+    op.drop_index("taken_name", table_name="taken")
+    op.drop_table("taken")
     op.drop_index("run_source", table_name="run")
     op.drop_table("run")
     op.drop_index(
@@ -549,7 +681,14 @@ def downgrade() -> None:
         postgresql_where=sa.text("state = 0"),
     )
     op.drop_index("dead_letter_flow", table_name="dead_letter")
+    op.drop_index("dead_letter_batch", table_name="dead_letter")
     op.drop_table("dead_letter")
     op.drop_table("compatible")
+    op.drop_table("epcis_epc")
+    op.drop_index("epcis_event_time", table_name="epcis_event")
+    op.drop_index("epcis_event_known", table_name="epcis_event")
+    op.drop_table("epcis_event")
+    op.drop_index("epcis_capture_of", table_name="epcis_capture")
+    op.drop_table("epcis_capture")
     op.drop_table("checkpoint")
     op.drop_table("audit")
