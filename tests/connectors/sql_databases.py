@@ -11,9 +11,6 @@ import pytest
 from nave.connectors.sql.engine import engine
 from nave.connectors.sql.options import SqlOptions
 from nave.core.protocols import Setting
-from tests.servers.mariadb import mariadb_server, mariadb_url
-
-__all__ = ["SETTING", "every_database", "mariadb_server", "mariadb_url", "run"]
 
 SETTING = Setting("erp.customers", Path())
 

@@ -12,7 +12,7 @@ import pytest
 from pika.adapters.utils import connection_workflow
 
 from nave.connectors.amqp import SPEC
-from nave.connectors.amqp.errors import translating
+from nave.connectors.amqp.errors import translated, translating
 from nave.connectors.amqp.options import AmqpSinkOptions, AmqpSourceOptions
 from nave.connectors.contracts import (
     ErrorsCase,
@@ -24,6 +24,7 @@ from nave.connectors.contracts import (
     SourceContract,
     every,
 )
+from nave.core.errors import ConfigError, RetryableError
 from nave.core.protocols import Outbound, Setting, Sink
 from tests.connectors.amqp_peer import Peer, options
 from tests.servers.rabbitmq import Node
@@ -110,3 +111,19 @@ class TestErrors(ErrorsContract):
         vendor = [one for root in roots for one in every(root, _made)]
         vendor += [pika.exceptions.ReentrancyError("x"), ssl.SSLCertVerificationError("x"), OSError("x"), TimeoutError("x")]
         return ErrorsCase(translating=lambda: translating("amqp://mq/"), vendor=vendor)
+
+
+@pytest.mark.parametrize(
+    "guess",
+    [
+        pika.exceptions.IncompatibleProtocolError,
+        pika.exceptions.ProbableAuthenticationError,
+        pika.exceptions.ProbableAccessDeniedError,
+    ],
+)
+def test_a_connection_that_goes_away_before_it_is_open_is_no_refused_login(guess: type[Exception]) -> None:
+    lost = guess(repr(pika.exceptions.StreamLostError("Stream connection lost: reset")))
+    refused = guess(repr(pika.exceptions.ConnectionClosedByBroker(403, "ACCESS_REFUSED")))
+
+    assert isinstance(translated(lost, "amqp://mq/"), RetryableError)
+    assert isinstance(translated(refused, "amqp://mq/"), ConfigError)

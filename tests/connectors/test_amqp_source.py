@@ -11,7 +11,7 @@ import pytest
 from nave.connectors.amqp.options import AmqpOptions, AmqpSourceOptions
 from nave.connectors.amqp.source import AmqpSource
 from nave.connectors.contracts import land
-from nave.core.errors import ConfigError, NaveError, RetryableError
+from nave.core.errors import ConfigError, LoginError, NaveError, RetryableError
 from nave.core.protocols import Batch, Setting
 from tests.connectors.amqp_peer import Peer, options
 from tests.servers import free_port
@@ -164,7 +164,7 @@ def test_a_login_that_is_refused_is_tried_once_only(rabbitmq_server: Node) -> No
     wrong = options(rabbitmq_server.url, password="no-such-secret", others=[right.url, right.url])
     before = _refusals(rabbitmq_server)
 
-    with pytest.raises(ConfigError) as caught, source(wrong, "q") as opened:
+    with pytest.raises(LoginError) as caught, source(wrong, "q") as opened:
         list(opened.read(None))
 
     assert caught.value.code == "NAVE-K261"

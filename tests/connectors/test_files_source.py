@@ -302,7 +302,7 @@ def test_a_fault_that_nobody_thought_of_refuses_the_file_and_not_the_source(
 
     drop.put("a.csv", rows(0, 1))
     with monkeypatch.context() as patch:
-        patch.setattr("nave.connectors.files.reading.read", broken)
+        patch.setattr("nave.connectors.files.packed.read", broken)
         drop.run()
 
     assert drop.refused == [("a.csv", "NAVE-S023")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,8 @@ from aiohttp import web
 
 from nave.connectors.http import SPEC
 from nave.connectors.http.options import HttpOptions, HttpSinkOptions
-from nave.core.errors import ConfigError, NaveError, RetryableError
-from nave.core.protocols import Outbound, Outcome, Setting, Sink
+from nave.core.errors import ConfigError, LoginError, NaveError, RetryableError
+from nave.core.protocols import Outbound, Outcome, Receipt, Setting, Sink
 from tests.connectors.web import Service, service
 from tests.servers import free_port
 
@@ -212,3 +212,49 @@ def test_secrets_do_not_show() -> None:
 def test_logins_that_make_no_sense_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError):
         HttpOptions.model_validate({"url": "http://x", **options})
+
+
+def write(guard: Guard, count: int, connection: dict[str, Any], **options: Any) -> Sequence[Receipt]:
+    with sink(guard.service.url, connection, **options) as opened:
+        return opened.write(records(count))
+
+
+@pytest.mark.parametrize("status", [401, 403, 407])
+def test_a_login_that_is_refused_is_shown_once_however_many_calls_go_at_a_time(guard: Guard, status: int) -> None:
+    async def refuse(request: web.Request, body: bytes) -> web.StreamResponse:
+        return web.json_response({}, status=status)
+
+    guard.service.behaviour = refuse
+
+    with pytest.raises(LoginError) as caught:
+        write(guard, 50, {"user": "nave", "password": "wr0ng"})
+
+    assert caught.value.code == "NAVE-S060"
+    assert len(guard.service.requests) == 1
+
+
+def test_a_403_for_one_of_several_records_is_that_records_own(guard: Guard) -> None:
+    async def refuse_seven(request: web.Request, body: bytes) -> web.StreamResponse | None:
+        return web.json_response({}, status=403) if json.loads(body)["code"] == "7" else None
+
+    guard.service.behaviour = refuse_seven
+
+    receipts = write(guard, 20, {"token": "t"})
+
+    assert [number for number, one in enumerate(receipts) if one.outcome is Outcome.REJECTED] == [7]
+    assert {one.outcome for one in receipts} == {Outcome.REJECTED, Outcome.ACCEPTED}
+
+
+def test_a_login_that_ends_in_between_holds_the_rest_back_and_no_record_pays_for_it(guard: Guard) -> None:
+    async def three(request: web.Request, body: bytes) -> web.StreamResponse | None:
+        return None if len(guard.service.requests) <= 3 else web.json_response({}, status=401)
+
+    guard.service.behaviour = three
+
+    receipts = write(guard, 20, {"token": "t"}, concurrency=1)
+
+    refused = receipts[3]
+    assert [one.outcome for one in receipts] == [Outcome.ACCEPTED] * 3 + [Outcome.RETRY] * 17
+    assert isinstance(refused.error, LoginError)
+    assert not any(one.tried for one in receipts[3:])
+    assert len(guard.service.requests) == 4

@@ -88,6 +88,52 @@ def test_what_a_code_means(crm: Service, status: int, body: str, outcome: Outcom
     assert receipt.error is None or "{" not in receipt.error.text("zh").replace(body, "")
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "outcome", "code"),
+    [
+        (200, '{"code":"A","id":5}', Outcome.ACCEPTED, None),
+        (200, '{"code":"B","id":5}', Outcome.UNKNOWN, "NAVE-K256"),
+        (200, '{"id":5}', Outcome.UNKNOWN, "NAVE-K256"),
+        (204, "", Outcome.UNKNOWN, "NAVE-K256"),
+        (200, '{"ok":false}', Outcome.REJECTED, "NAVE-S064"),
+        (200, '{"ok":false,"code":"B"}', Outcome.UNKNOWN, "NAVE-K256"),
+        (422, '{"error":"no"}', Outcome.REJECTED, "NAVE-S062"),
+        (422, '{"code":"B"}', Outcome.UNKNOWN, "NAVE-K256"),
+        (409, "{}", Outcome.DUPLICATE, None),
+        (409, '{"code":"B"}', Outcome.UNKNOWN, "NAVE-K256"),
+    ],
+)
+@pytest.mark.parametrize("field", ["code", None])
+def test_an_answer_whose_echo_is_of_another_record_says_nothing(
+    crm: Service, status: int, body: str, outcome: Outcome, code: str | None, field: str | None
+) -> None:
+    crm.behaviour = answering(status, body)
+    how: dict[str, Any] = {"echo": {"path": "code", "field": field}, "idempotent": False, "conflict": "duplicate"}
+    how |= {"success": {"path": "ok"}} if '"ok"' in body else {}
+
+    receipt = write_one(crm.url, live("A"), **how)
+
+    assert (receipt.outcome, receipt.error.code if receipt.error else None) == (outcome, code)
+    assert receipt.remote_key is None
+
+
+def test_a_record_without_the_echoed_field_and_a_deletion_are_believed(crm: Service) -> None:
+    crm.behaviour = answering(200, '{"code":"B"}')
+
+    bare = write_one(crm.url, live("A"), echo={"path": "code", "field": "tax.id"})
+    gone = write_one(crm.url, retired("A"), echo={"path": "code"}, **DELETING)
+
+    assert (bare.outcome, gone.outcome) == (Outcome.ACCEPTED, Outcome.ACCEPTED)
+
+
+def test_a_target_that_takes_repeats_is_sent_the_record_again_after_an_echo_of_another(crm: Service) -> None:
+    crm.behaviour = answering(200, '{"code":"B"}')
+
+    receipt = write_one(crm.url, live("A"), echo={"path": "code"})
+
+    assert (receipt.outcome, receipt.remote_key) == (Outcome.RETRY, None)
+
+
 @pytest.mark.parametrize("code", [401, 405])
 def test_a_code_changes_nothing_about_a_set_up_that_is_wrong(crm: Service, code: int) -> None:
     crm.behaviour = answering(code, '{"code":0}')
@@ -158,7 +204,6 @@ def test_the_targets_own_key_is_used_and_never_guessed(crm: Service) -> None:
     [
         (200, '{"code":0}', Outcome.ACCEPTED),
         (200, '{"code":"E40"}', Outcome.REJECTED),
-        (403, "no", Outcome.REJECTED),
         (500, "oh", Outcome.RETRY),
         (504, "", Outcome.RETRY),
     ],

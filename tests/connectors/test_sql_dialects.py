@@ -14,13 +14,11 @@ from nave.connectors.sql.engine import check, engine
 from nave.connectors.sql.errors import translating
 from nave.connectors.sql.options import Call, SqlOptions
 from nave.connectors.sql.procedure import statement
+from nave.connectors.sql.select import actual
 from nave.connectors.sql.status import Form, bound, clause, now
 from nave.connectors.sql.upsert import removal, upsert
 from nave.core.errors import ConfigError, NaveError, PermanentError, RetryableError
 from nave.core.protocols import Setting
-from tests.servers.mariadb import mariadb_server, mariadb_url
-
-__all__ = ["mariadb_server", "mariadb_url"]
 
 SETTING = Setting("erp.orders", Path())
 DIALECTS: dict[str, Any] = {"oracle": oracle.dialect(), "mssql": mssql.dialect()}
@@ -113,6 +111,9 @@ def test_sql_server_updates_or_inserts_and_removes() -> None:
         ("DPY-6005: cannot connect to database", RetryableError, "NAVE-S030"),
         ("(1045, \"Access denied for user 'hub'@'localhost'\")", ConfigError, "NAVE-S034"),
         ("(1644, 'no such unit')", PermanentError, "NAVE-S033"),
+        ("(1205, 'Lock wait timeout exceeded; try restarting transaction')", RetryableError, "NAVE-S031"),
+        ("(1213, 'Deadlock found when trying to get lock')", RetryableError, "NAVE-S031"),
+        ("ORA-00060: deadlock detected while waiting for resource", RetryableError, "NAVE-S031"),
         ("Login failed for user 'hub'.", ConfigError, "NAVE-S034"),
     ],
 )
@@ -130,6 +131,12 @@ def test_thick_mode_without_oracles_client_says_what_to_install() -> None:
 
     assert caught.value.code == "NAVE-K209"
     assert "Instant Client" in caught.value.help()
+
+
+@pytest.mark.parametrize(("told", "name"), [("customer", "CUSTOMER"), ("Mixed", "Mixed"), ("CUSTOMER", "CUSTOMER")])
+def test_oracles_names_are_those_of_its_catalogue_and_not_as_sqlalchemy_writes_them(told: str, name: str) -> None:
+    assert actual(told, oracle.dialect()) == name
+    assert actual(told, postgresql.dialect()) == told
 
 
 @pytest.mark.parametrize("server", ["postgres_url", "mariadb_url"])

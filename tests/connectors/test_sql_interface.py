@@ -11,9 +11,9 @@ from nave.connectors.contracts import SourceCase, SourceContract, land
 from nave.connectors.sql.options import SqlOptions, SqlSourceOptions
 from nave.connectors.sql.source import SqlSource
 from nave.core.errors import ConfigError, RetryableError
-from tests.connectors.sql_databases import SETTING, every_database, mariadb_server, mariadb_url, run
+from tests.connectors.sql_databases import SETTING, every_database, run
 
-__all__ = ["every_database", "mariadb_server", "mariadb_url"]
+__all__ = ["every_database"]
 
 TABLE = (
     "create table if_order (id integer primary key, name varchar(40), qty double precision, st integer,"

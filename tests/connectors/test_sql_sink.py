@@ -328,6 +328,7 @@ def test_the_row_of_a_record_that_became_part_of_another_stays_or_goes_as_the_op
         sink.write(first)
         receipts = sink.write([Outbound("A", 2, {"CODE": "A", "NAME": "n"}, retired=True), replace(first[1], version=2)])
 
-    assert [receipt.outcome for receipt in receipts] == [Outcome.ACCEPTED] * 2
+    told = (Outcome.ACCEPTED, True) if retired == "delete" else (Outcome.DUPLICATE, False)
+    assert [(receipt.outcome, receipt.tried) for receipt in receipts] == [told, (Outcome.ACCEPTED, True)]
     with closing(sqlite3.connect(tmp_path / "target.db")) as database:
         assert [row[0] for row in database.execute('select "CODE" from "T" order by 1')] == left

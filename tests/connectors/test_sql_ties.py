@@ -17,9 +17,9 @@ from nave.connectors.sql.options import SqlOptions, SqlSourceOptions
 from nave.connectors.sql.source import SqlSource
 from nave.connectors.sql.told import MOST, Telling, Told, unknown
 from nave.core.errors import ConfigError
-from tests.connectors.sql_databases import SETTING, every_database, mariadb_server, mariadb_url, run
+from tests.connectors.sql_databases import SETTING, every_database, run
 
-__all__ = ["every_database", "mariadb_server", "mariadb_url"]
+__all__ = ["every_database"]
 
 MARK = "2020-01-02 10:00:00"
 

@@ -83,6 +83,19 @@ class Sshd:
                     os.kill(session, signal.SIGKILL)
             self.process = None
 
+    def freeze(self) -> list[int]:
+        """Let every session hang as it is; gives their processes, for `thaw`."""
+        frozen = list(_below(self.process.pid)) if self.process is not None else []
+        for one in frozen:
+            os.kill(one, signal.SIGSTOP)
+        return frozen
+
+    def thaw(self, frozen: list[int]) -> None:
+        """Let them go on."""
+        for one in frozen:
+            with suppress(ProcessLookupError):
+                os.kill(one, signal.SIGCONT)
+
 
 def sshd_program() -> Path | None:
     """The server; None where it is not installed."""

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from nave.connectors.conformance import Report
 from nave.core.errors import NaveError
 from nave.core.protocols import Batch, Outbound, Outcome, Raw, Receipt, Sink, Source
 
@@ -218,3 +219,20 @@ class ErrorsContract:
             for language in ("en", "zh"):
                 assert "{" not in caught.value.text(language)
                 assert caught.value.help(language)
+
+
+class ConformanceContract:
+    """A peer that misbehaves breaks no promise but those that the connector's page admits.
+
+    The fixture `report` is what a declaration's `run` gives; make it of class scope, it takes seconds.
+    """
+
+    admitted: frozenset[tuple[str, str, str]] = frozenset()
+    """(way, behaviour, promise)"""
+
+    def test_keeps_its_promises_to_a_peer_that_misbehaves(self, report: Report) -> None:
+        assert report.rows
+
+        unexpected = [one for one in report.broken if one not in self.admitted]
+
+        assert not unexpected, [(row.way, row.behaviour.name, row.said) for row in report.rows if not row.passed]

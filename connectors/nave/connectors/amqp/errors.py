@@ -10,12 +10,12 @@ from contextlib import contextmanager
 import pika.exceptions as vendor
 from pika.adapters.utils import connection_workflow as opening
 
-from nave.connectors.wording import short
-from nave.core.errors import ConfigError, NaveError, RetryableError
+from nave.connectors.wording import first_line, short
+from nave.core.errors import ConfigError, LoginError, NaveError, RetryableError
 
 _Row = tuple[type[NaveError], str]
 _NOT_REACHED: _Row = (RetryableError, "NAVE-K260")
-_LOGIN: _Row = (ConfigError, "NAVE-K261")
+_LOGIN: _Row = (LoginError, "NAVE-K261")
 _CERTIFICATE: _Row = (ConfigError, "NAVE-K262")
 _FORBIDDEN: _Row = (ConfigError, "NAVE-K263")
 _MISSING: _Row = (ConfigError, "NAVE-K264")
@@ -62,6 +62,9 @@ _CLASSES: tuple[tuple[type[BaseException], _Row], ...] = (
     (OSError, _NOT_REACHED),
 )
 _CAUGHT = tuple(kind for kind, _ in _CLASSES)
+_GUESSES = (vendor.IncompatibleProtocolError, vendor.ProbableAuthenticationError, vendor.ProbableAccessDeniedError)
+"""What pika makes of a connection that goes away before it is open, whatever the reason. A broker that turns a login away
+says so before it hangs up; one that just hangs up, or whose node is killed in that moment, has said nothing."""
 
 
 @contextmanager
@@ -105,11 +108,12 @@ def _row(error: BaseException) -> _Row:
         text = str(error.reply_text).lower()
         row = _REPLIES.get(int(error.reply_code), _GONE)
         return _GONE if any(words in text for words in _PASSING) else row
+    if isinstance(error, _GUESSES) and str(error).startswith(vendor.StreamLostError.__name__):
+        return _NOT_REACHED
     return next((row for kind, row in _CLASSES if isinstance(error, kind)), _GONE)
 
 
 def _reason(error: BaseException) -> str:
     if isinstance(error, vendor.ChannelClosed | vendor.ConnectionClosed):
         return short(f"{error.reply_code} {error.reply_text}", 300)
-    lines = str(error).strip().splitlines()
-    return short(lines[0] if lines and lines[0] else type(error).__name__, 300)
+    return first_line(error, 300)

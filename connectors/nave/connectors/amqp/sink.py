@@ -47,7 +47,7 @@ class AmqpSink:
 
     def _made(self, record: Outbound) -> Letter | Receipt:
         if record.retired:
-            return Receipt(Outcome.ACCEPTED)
+            return Receipt(Outcome.DUPLICATE, record.remote_key, tried=False)
         try:
             return self._writer.letter(record)
         except PermanentError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nave.connectors.files.again import pending, reread
+from nave.connectors.files.glance import Glance
 from nave.connectors.files.options import FilesOptions, FilesSinkOptions, FilesSourceOptions
 from nave.connectors.files.places import check, watched
 from nave.connectors.files.sink import FilesSink
@@ -22,4 +23,5 @@ SPEC = ConnectorSpec(
     pending=pending,
     reread=reread,
     extent=lambda _options: Extent.MAY_BE_ALL,
+    look=Glance,
 )

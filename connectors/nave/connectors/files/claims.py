@@ -11,6 +11,7 @@ import re
 import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Protocol
 
 from nave.connectors.files.folders import Folder, State
@@ -107,6 +108,8 @@ class Claims:
         except FileNotFoundError:
             self.unmark(claimed)  # taken back by whoever dropped it
             return
+        except BlockingIOError:
+            return  # still open there; a marker that is claimed already says what to take later
         self._step("claimed")
 
     def _finish_markers(self) -> None:
@@ -119,7 +122,8 @@ class Claims:
         for name in waiting:
             data = name.removesuffix(marker)
             if original(data) in here:
-                self._root.rename(here[original(data)], self.room, data)
+                with suppress(BlockingIOError):
+                    self._root.rename(here[original(data)], self.room, data)
             else:
                 self.room.remove(name)
 

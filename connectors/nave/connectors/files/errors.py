@@ -24,6 +24,13 @@ _CODES: dict[int | None, tuple[type[NaveError], str]] = {
     errno.EXDEV: (ConfigError, "NAVE-S015"),
 }
 _OTHERWISE = (RetryableError, "NAVE-S016")
+_OURS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.EXDEV, errno.ELOOP})
+"""What only this machine's own disk can say, where another one is spoken to."""
+
+
+def ours(error: BaseException) -> bool:
+    """Whether an error that came up while a server was spoken to is one of this machine's disk."""
+    return isinstance(error, OSError) and error.errno in _OURS
 
 
 @contextmanager

@@ -6,18 +6,14 @@ committed before the file appears, and as long as the temporary file is there, i
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterable, Sequence
-from contextlib import closing
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from nave.connectors.sent import Sent
 from nave.core.protocols import Outbound
 
-_SCHEMA = """
-create table if not exists sent (key text primary key, version integer not null) without rowid;
-create table if not exists intent (seq integer primary key autoincrement, temporary text, name text);
-"""
+_SCHEMA = "create table if not exists intent (seq integer primary key autoincrement, temporary text, name text);"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,26 +25,11 @@ class Intent:
     name: str
 
 
-class Ledger:
+class Ledger(Sent):
     """One SQLite file per sink, in the folder it writes to."""
 
     def __init__(self, path: Path) -> None:
-        self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._database.execute("pragma synchronous=full")
-        self._database.executescript(_SCHEMA)
-
-    def close(self) -> None:
-        """Close the database."""
-        self._database.close()
-
-    def versions(self, keys: Sequence[str]) -> dict[str, int]:
-        """The highest version sent of each of the keys that were sent at all."""
-        found: dict[str, int] = {}
-        for start in range(0, len(keys), 500):
-            part = keys[start : start + 500]
-            marks = ",".join("?" * len(part))
-            found |= dict(self._database.execute(f"select key, version from sent where key in ({marks})", part))
-        return found
+        super().__init__(path, _SCHEMA)
 
     def next_seq(self) -> int:
         """The number that the next intent will get."""
@@ -57,20 +38,8 @@ class Ledger:
 
     def intend(self, intent: Intent, records: Iterable[Outbound]) -> None:
         """Commit that the file will appear, and what is in it."""
-        sent = sorted((record.key, record.version) for record in records)
-        with closing(self._database.cursor()) as cursor:
-            cursor.execute("begin immediate")
-            try:
-                cursor.execute("insert into intent values (?, ?, ?)", (intent.seq, intent.temporary, intent.name))
-                cursor.executemany(
-                    "insert into sent values (?, ?) on conflict do update set version = excluded.version"
-                    " where excluded.version > version",
-                    sent,
-                )
-            except BaseException:
-                cursor.execute("rollback")
-                raise
-            cursor.execute("commit")
+        with self._sending(sorted((record.key, record.version) for record in records)) as cursor:
+            cursor.execute("insert into intent values (?, ?, ?)", (intent.seq, intent.temporary, intent.name))
 
     def intents(self) -> list[Intent]:
         """Files that may not have appeared yet."""

@@ -1,6 +1,7 @@
-"""Remembers a login that a server refused, so that no hub locks an account by trying it again and again.
+"""Remembers a login that a server refused, for a moment: flows that share it do not all try it and lock the account.
 
-What is kept is a salted hash: it tells whether user and secret are still those that were refused, and nothing else.
+The flow that was refused is stopped by the hub, as with every other connector, until a person has looked. What is kept
+is a salted hash: it tells whether user and secret are still those that were refused, and nothing else.
 """
 
 from __future__ import annotations
@@ -9,12 +10,15 @@ import hashlib
 import hmac
 import os
 import secrets
+import time
 from contextlib import suppress
 from pathlib import Path
 
-from nave.core.errors import ConfigError
+from nave.core.errors import LoginError
 
 _SALT = 16
+_MOMENT = 60.0
+"""Seconds for which nobody else tries; `nave source resume` and `nave sink resume` are heard after it."""
 
 
 class Login:
@@ -26,13 +30,14 @@ class Login:
         self._url, self._user, self._secret = url, user, secret
 
     def check(self) -> None:
-        """ConfigError NAVE-K283 if the server has refused exactly this before."""
+        """LoginError NAVE-K283 if the server refused exactly this a moment ago."""
         with suppress(FileNotFoundError):
             kept = self._path.read_bytes()
-            if hmac.compare_digest(kept[_SALT:], self._digest(kept[:_SALT])):
-                raise self.error("refused before")
+            fresh = abs(time.time() - self._path.stat().st_mtime) < _MOMENT
+            if fresh and hmac.compare_digest(kept[_SALT:], self._digest(kept[:_SALT])):
+                raise self.error("refused a moment ago")
 
-    def refused(self, reason: str) -> ConfigError:
+    def refused(self, reason: str) -> LoginError:
         """Remember it; the error to raise."""
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         salt = secrets.token_bytes(_SALT)
@@ -55,9 +60,9 @@ class Login:
         self._path.unlink(missing_ok=True)
         self._hung.unlink(missing_ok=True)
 
-    def error(self, reason: str) -> ConfigError:
+    def error(self, reason: str) -> LoginError:
         """As a person sees it."""
-        return ConfigError("NAVE-K283", url=self._url, user=self._user, reason=reason)
+        return LoginError("NAVE-K283", url=self._url, user=self._user, reason=reason)
 
     def _digest(self, salt: bytes) -> bytes:
         return hashlib.scrypt(self._secret, salt=salt, n=2**12, r=8, p=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import string
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -36,6 +36,8 @@ def _inside(text: str) -> str:
 
 def _outgoing(text: str) -> str:
     _basename(text)
+    if not text.isprintable():
+        raise ValueError("expected a file name without control characters")
     fields = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
     if not fields <= _PLACEHOLDERS or not fields & {"seq", "id"}:
         raise ValueError("expected a file name with {seq} or {id} in it, and nothing else in braces but {date} and {time}")
@@ -83,10 +85,25 @@ class FilesSourceOptions(BaseModel):
         min_length=1, max_length=200, description="Names to take, with * ? and [...]; case counts"
     )
     format: Format = Field(description="How the bytes become records")
+    packed: Literal["zip", "gz"] | None = Field(
+        default=None, description="What the files are packed in; unpacked under limits, and never onto the disk"
+    )
+    members: Annotated[str, AfterValidator(_basename)] = Field(
+        default="*",
+        min_length=1,
+        max_length=200,
+        description="With `packed: zip`: the files in it to take, by the last part of their names; in the order of names",
+    )
     ready: Ready = Field(default=Ready(quiet=timedelta(seconds=2)), description="When a file is complete")
     archive: Inside = Field(default="archive", description="Where read files go, one folder per day")
     refused: Inside = Field(default="refused", description="Where unreadable files go, each beside a note")
     batch: int = Field(default=1000, ge=1, le=1000, description="Records per batch, at most")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> FilesSourceOptions:
+        if self.members != "*" and self.packed != "zip":
+            raise ValueError("members goes with `packed: zip`")
+        return self
 
 
 class FilesSinkOptions(BaseModel):

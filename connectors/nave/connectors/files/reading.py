@@ -7,14 +7,16 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BufferedReader
 from itertools import islice
+from typing import TypeVar
 
+from nave.connectors.files.packed import Part
 from nave.connectors.files.room import Room
 from nave.connectors.wording import short
 from nave.core.errors import ConfigError, PermanentError, RetryableError
-from nave.formats import Format, Row, read
+from nave.formats import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +36,13 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Rows that belong in one batch; with the last chunk, what kept the file from being read to its end, if anything."""
+    """Rows that belong in one batch, and the member of an archive that they are from.
+
+    The last one may say what kept the file from being read to its end.
+    """
 
     rows: list[Row]
+    member: str = ""
     last: bool = False
     error: PermanentError | None = None
 
@@ -72,29 +78,53 @@ def _kind(mode: int) -> str:
     return _KINDS.get(stat.S_IFMT(mode), "missing file")
 
 
-def chunks(opened: Content, layout: Format, size: int, skip: int, same: Callable[[], bool]) -> Iterator[Chunk]:
+def chunks(opened: Content, parts: Iterator[Part], size: int, skip: int, same: Callable[[], bool]) -> Iterator[Chunk]:
     """Chunks of `size` rows behind the first `skip`; rows before a fault come first, the fault in a last chunk alone.
 
-    `same` says whether what was opened still is what was dropped.
+    No chunk has rows of two members. `same` says whether what was opened still is what was dropped.
     """
-    rows = islice(read(opened.file, layout), skip, None)
-    held, error = _take(rows, size)
-    while error is None and len(held) == size:
-        following, error = _take(rows, size)
-        if not following:
-            break
-        yield Chunk(held)
-        held = following
+    held = Chunk([])
+    for chunk in _cut(parts, size, skip):
+        if held.rows:
+            yield held
+        held = chunk
+    error = held.error
     if error is None and not (opened.is_as_opened() and same()):
         error = PermanentError("NAVE-S022")
-    if error is not None and held:
-        yield Chunk(held)
-        held = []
-    yield Chunk(held, last=True, error=error)
+    if error is None:
+        yield replace(held, last=True)
+        return
+    if held.rows:
+        yield replace(held, error=None)
+    yield Chunk([], held.member, last=True, error=error)
 
 
-def _take(rows: Iterator[Row], size: int) -> tuple[list[Row], PermanentError | None]:
-    taken: list[Row] = []
+def _cut(parts: Iterator[Part], size: int, skip: int) -> Iterator[Chunk]:
+    """Chunks in order, up to one that says what kept the file from being read on."""
+    while True:
+        members, error = _take(parts, 1)
+        if error is not None:
+            yield Chunk([], error=error)
+        if error is not None or not members:
+            return
+        member, rows = members[0]
+        while True:
+            wanted = min(size, skip) or size
+            taken, error = _take(rows, wanted)
+            if taken or error is not None:
+                yield Chunk([] if skip else taken, member, error=error)
+            skip -= len(taken) if skip else 0
+            if error is not None:
+                return
+            if len(taken) < wanted:
+                break
+
+
+T = TypeVar("T")
+
+
+def _take(rows: Iterator[T], size: int) -> tuple[list[T], PermanentError | None]:
+    taken: list[T] = []
     try:
         for row in islice(rows, size):
             taken.append(row)

@@ -15,7 +15,7 @@ from typing import Protocol
 from nave.connectors.files.folders import is_plain, numbered, plain
 from nave.core.errors import RetryableError
 
-_MOST = 100_000
+MOST = 100_000
 """Entries of one folder; more are a fault, or meant to do harm."""
 _LONGEST = 255
 
@@ -32,7 +32,8 @@ class Far:
 class Share(Protocol):
     """One connection to a file server. Paths are those of the server; each call ends within the connection's time-out.
 
-    FileNotFoundError and PermissionError mean what they say; any other error is the vendor's own.
+    FileNotFoundError and PermissionError mean what they say, BlockingIOError that somebody has the file open and the
+    server lets nobody else have it; any other error is the vendor's own.
     """
 
     def entries(self, folder: str) -> Iterator[tuple[str, Far]]:
@@ -95,9 +96,9 @@ class FarFolder:
 
     def entries(self) -> Iterator[tuple[str, Far]]:
         """Regular files under plain names; RetryableError where there are too many to be true."""
-        found = list(islice(self.share.entries(self.path), _MOST + 1))
-        if len(found) > _MOST:
-            raise RetryableError("NAVE-K291", folder=self.path, limit=_MOST)
+        found = list(islice(self.share.entries(self.path), MOST + 1))
+        if len(found) > MOST:
+            raise RetryableError("NAVE-K291", folder=self.path, limit=MOST)
         for name, state in found:
             if is_plain(name) and stat.S_ISREG(state.st_mode) and len(name.encode("utf-8", "replace")) <= _LONGEST:
                 yield name, state

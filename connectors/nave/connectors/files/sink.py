@@ -99,7 +99,7 @@ class FilesSink:
         receipts = [
             Receipt(Outcome.REJECTED, error=refused[id(record)])
             if id(record) in refused
-            else Receipt(Outcome.ACCEPTED if id(record) in news else Outcome.DUPLICATE)
+            else Receipt(Outcome.ACCEPTED if id(record) in news else Outcome.DUPLICATE, tried=not record.retired)
             for record in records
         ]
         return [record for record in fresh if id(record) not in refused], receipts

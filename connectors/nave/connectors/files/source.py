@@ -13,6 +13,7 @@ from nave.connectors.files.claims import Claims, Quiet, Step, original
 from nave.connectors.files.folders import move
 from nave.connectors.files.note import note
 from nave.connectors.files.options import FilesOptions, FilesSourceOptions
+from nave.connectors.files.packed import parts
 from nave.connectors.files.position import Position, Refusal
 from nave.connectors.files.reading import Chunk, Content, chunks, content
 from nave.connectors.files.sites import Here, Site, Spot
@@ -81,6 +82,9 @@ class FilesSource:
                 if at.sha256 not in ("", read.sha256):
                     raise PermanentError("NAVE-S022")
                 origin |= {"sha256": read.sha256, "size": read.size}
+                if self._setting.weigh is not None:
+                    origin |= self._setting.weigh(original(at.file), read.file)
+                    read.file.seek(0)
                 yield from self._chunks(site, claims, read, at, origin)
         except PermanentError as error:
             yield from self._refuse(site, claims, at, error, origin)
@@ -89,7 +93,8 @@ class FilesSource:
         self, site: Site, claims: Claims, read: Content, at: Position, origin: dict[str, str | int]
     ) -> Iterator[Batch]:
         landed, same = at.records, partial(site.same, at.file)
-        for chunk in chunks(read, self._options.format, self._options.batch, landed, same):
+        for chunk in chunks(read, parts(read.file, self._options), self._options.batch, landed, same):
+            origin = origin | {"member": chunk.member} if chunk.member else origin
             if chunk.error is not None:
                 at = Position(at.file, landed, read.sha256)
                 yield from self._refuse(site, claims, at, chunk.error, origin)

@@ -39,7 +39,10 @@ def fetch(claimed: FarFolder, spool: Room, name: str, seconds: float) -> bool:
         return True
     part = f"{name}.{before.st_size}-{before.st_mtime_ns}{_PART}"
     _clear(spool, name, keep=part)
-    _download(claimed, spool, name, part, before.st_size, seconds)
+    try:
+        _download(claimed, spool, name, part, before.st_size, seconds)
+    except BlockingIOError:
+        return False
     got = spool.stat(part)
     found = got.st_size if got is not None else 0
     if found != before.st_size:

@@ -58,4 +58,5 @@ REST = ConnectorSpec(
     sink=_sink,
     probe=_probe,
     check=_check,
+    look=_source,
 )

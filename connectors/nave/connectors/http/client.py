@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import math
-import ssl
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
 
 import pycurl
 
+from nave.connectors.curl import Guard, basic_login, settings
+from nave.connectors.exchange import ended, failure
 from nave.connectors.http.addresses import ascii_url, header_text
-from nave.connectors.http.errors import failure
 from nave.connectors.http.login import MOST, Fixed, Given, Login, Tokens
 from nave.connectors.http.options import HttpOptions
 from nave.connectors.http.waits import retry_after
@@ -22,7 +18,7 @@ from nave.core.errors import ConfigError, NaveError
 from nave.core.protocols import Setting
 
 _WAIT_SECONDS = 1.0
-_BLANK = (b"\r\n", b"\n")
+_STRANGER = frozenset({401, 403, 407})
 _TOKEN_SECONDS = 30
 
 
@@ -59,9 +55,11 @@ class Answer:
 class _Lane:
     """A handle that carries one call after the other, and what has come of the present one."""
 
-    def __init__(self, handle: pycurl.Curl, most: int) -> None:
+    def __init__(self, handle: pycurl.Curl, most: int, guard: Guard) -> None:
         self.handle = handle
         self.most = most
+        self.guard = guard
+        handle.setopt(pycurl.OPENSOCKETFUNCTION, guard.open)
         handle.setopt(pycurl.WRITEFUNCTION, self._body)
         handle.setopt(pycurl.HEADERFUNCTION, self._head)
 
@@ -70,6 +68,7 @@ class _Lane:
         self.head: list[bytes] = []
         self.parts: list[bytes] = []
         self.room = self.most
+        self.guard.refused = None
         handle = self.handle
         handle.setopt(pycurl.URL, call.url)
         handle.setopt(pycurl.HTTPHEADER, [*common, *(f"{name}: {header_text(text)}" for name, text in call.headers.items())])
@@ -86,8 +85,9 @@ class _Lane:
     def ended(self, number: int, reason: str) -> Answer | NaveError:
         """What the call came to; `number` is 0 where libcurl has nothing to complain of."""
         if number and self.room >= 0:
-            return failure(self.url, number, reason, sent=self.handle.getinfo(pycurl.REQUEST_SIZE) > 0)
-        if not any(line in _BLANK for line in self.head):  # libcurl takes a head that breaks off for a whole one
+            sent = self.handle.getinfo(pycurl.REQUEST_SIZE) > 0
+            return failure(self.url, number, reason, sent=sent, refused=self.guard.refused)
+        if not ended(self.head):
             return failure(self.url, pycurl.E_PARTIAL_FILE, "the head of the answer broke off", sent=True)
         status = self.handle.getinfo(pycurl.RESPONSE_CODE)
         return Answer(status, self.head, b"".join(self.parts), self.room >= 0)
@@ -115,14 +115,15 @@ class Client:
         if options.url is None:
             raise ConfigError("NAVE-S054", name=setting.name)
         self.url = ascii_url(options.url)
-        self._settings = {**_fixed(options), **_trust(options, setting)}
+        self._settings = settings(options, setting)
         if not resend:
             self._settings |= {pycurl.FRESH_CONNECT: 1, pycurl.FORBID_REUSE: 1}
         self._common = ["Accept: application/json", "Accept-Encoding: identity", "Expect:"]
         self._tokens_from: Client | None = None
         self._login = self._way_in(options, setting)
         self._multi = pycurl.CurlMulti()
-        self._lanes = [_Lane(self._handle(), most) for _ in range(lanes)]
+        self._known = False
+        self._lanes = [_Lane(self._handle(), most, Guard(self.url, public=options.public)) for _ in range(lanes)]
 
     def close(self) -> None:
         """Close all connections."""
@@ -174,7 +175,8 @@ class Client:
         except NaveError as error:
             yield from ((number, error) for number, _ in calls)
             return
-        free = list(self._lanes)
+        # Until somebody was let in, one call at a time: eight wrong passwords at once lock an account.
+        free = list(self._lanes) if self._known else self._lanes[:1]
         busy: dict[pycurl.Curl, _Lane] = {}
         try:
             while True:
@@ -187,6 +189,9 @@ class Client:
                     return
                 for lane, answer in self._ended(busy):
                     free.append(lane)
+                    if not self._known and isinstance(answer, Answer) and answer.status not in _STRANGER:
+                        self._known = True
+                        free += self._lanes[1:]
                     if turned_away is not None and self._renews(answer):
                         turned_away.append((lane.number, lane.call))
                     else:
@@ -216,55 +221,12 @@ class Client:
         return handle
 
 
-def _fixed(options: HttpOptions) -> dict[int, Any]:
-    return {
-        pycurl.NOSIGNAL: 1,
-        pycurl.PROTOCOLS: pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS,
-        pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_1_1,
-        pycurl.FOLLOWLOCATION: 0,
-        pycurl.PATH_AS_IS: 1,
-        pycurl.PROXY: "",
-        pycurl.USERAGENT: "nave",
-        pycurl.CONNECTTIMEOUT_MS: _milliseconds(options.connect.total_seconds()),
-        pycurl.TIMEOUT_MS: _milliseconds(options.timeout.total_seconds()),
-        pycurl.LOW_SPEED_LIMIT: 1,
-        pycurl.LOW_SPEED_TIME: math.ceil(options.idle.total_seconds()),
-    }
-
-
-def _milliseconds(seconds: float) -> int:
-    return max(1, round(seconds * 1000))
-
-
 def _login(options: HttpOptions) -> list[str]:
     if options.token is not None:
         return [f"Authorization: Bearer {header_text(options.token.get_secret_value())}"]
-    if options.user is not None and options.password is not None:
-        pair = f"{options.user}:{options.password.get_secret_value()}".encode()
-        return [f"Authorization: Basic {base64.b64encode(pair).decode()}"]
-    return []
+    return basic_login(options)
 
 
 def _key(options: HttpOptions) -> list[str]:
     key = options.api_key
     return [f"{key.header}: {header_text(key.value.get_secret_value())}"] if key is not None else []
-
-
-def _trust(options: HttpOptions, setting: Setting) -> dict[int, Any]:
-    """Whose certificates are believed: the system's issuers, or those in one file."""
-    settings: dict[int, Any] = {pycurl.SSLVERSION: pycurl.SSLVERSION_TLSv1_2}
-    if options.ca is not None:
-        file = setting.folder / options.ca
-        try:
-            ssl.create_default_context(cafile=file)
-        except OSError as error:
-            raise ConfigError("NAVE-S055", file=str(options.ca), reason=str(error)) from error
-        return settings | {pycurl.CAINFO: str(file)}
-    if sys.platform == "win32":
-        return settings | {pycurl.SSL_OPTIONS: pycurl.SSLOPT_NATIVE_CA}
-    known = ssl.get_default_verify_paths()
-    if known.cafile:
-        settings[pycurl.CAINFO] = known.cafile
-    if known.capath:
-        settings[pycurl.CAPATH] = known.capath
-    return settings

@@ -11,7 +11,7 @@ from urllib.parse import quote_plus, urlencode
 
 from nave.connectors.http.options import OAuth
 from nave.connectors.wording import short
-from nave.core.errors import ConfigError, NaveError, RetryableError
+from nave.core.errors import ConfigError, LoginError, NaveError, RetryableError
 from nave.formats import loads
 
 UNRENEWED = "NAVE-K243"
@@ -100,7 +100,7 @@ class Tokens:
         said = _said(given.body)
         token, kind = said.get("access_token"), said.get("token_type", "bearer")
         if given.status != 200 or not _fits(token) or str(kind).lower() != "bearer":
-            raise ConfigError("NAVE-K244", url=short(url, 200), reason=_reason(given.status, said))
+            raise LoginError("NAVE-K244", url=short(url, 200), reason=_reason(given.status, said))
         return str(token), began + _lifetime(said.get("expires_in"))
 
 

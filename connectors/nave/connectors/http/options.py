@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from nave.core.units import Duration, Size
+from nave.core.webhooks import secret_key
 
 _FIELDS = frozenset({"key", "version", "remote_key", "idempotency_key"})
 _FRAMING = frozenset(
@@ -49,6 +50,8 @@ Dotted = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^.\s]+(\
 Code = Annotated[str, Field(max_length=200)] | int | bool
 """What a service answers: "S001", 0, true."""
 Header = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$")]
+RecordPath = Annotated[str, Field(pattern=r"^[^\s/<>&@#]+(/[^\s/<>&@#]+)*$", max_length=1024)]
+"""The local name of an element, or the end of its path: Orders/Order."""
 HeaderText = Annotated[str, Field(pattern=r"^[\x20-\x7e]{0,1000}$")]
 
 
@@ -96,6 +99,13 @@ class HttpOptions(BaseModel):
     oauth: OAuth | None = Field(default=None, description="Fetch tokens with OAuth 2 client credentials")
     api_key: ApiKey | None = Field(default=None, description="A key in a header, by itself or beside another login")
     ca: Path | None = Field(default=None, description="A file with the certificates to trust in place of the system's")
+    check: Path_ | None = Field(
+        default=None,
+        description="What to GET to see whether the login is good, for `nave connector check` and `nave doctor`",
+    )
+    public: bool = Field(
+        default=False, description="The service is on the internet: addresses of private networks are refused"
+    )
     connect: Duration = Field(default=timedelta(seconds=5), description="How long to wait for a connection")
     idle: Duration = Field(default=timedelta(seconds=30), description="How long an answer may pause")
     timeout: Duration = Field(default=timedelta(seconds=120), description="How long one call may take altogether")
@@ -112,13 +122,74 @@ class HttpOptions(BaseModel):
         return self
 
 
+class Signature(BaseModel):
+    """How a sender signs its requests: by Standard Webhooks, or, with `header`, by an HMAC of the body in that header."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    secret: SecretStr = Field(description="What both sides know; without header it is whsec_ and 24 to 64 bytes in base64")
+    former: list[SecretStr] = Field(
+        default_factory=list, max_length=9, description="Other secrets that count as well, while they are being changed"
+    )
+    tolerance: Duration = Field(
+        default=timedelta(minutes=5), description="How far the sender's clock may be from the hub's; without header only"
+    )
+    header: Header | None = Field(default=None, description="The header that holds the HMAC: X-Hub-Signature-256")
+    prefix: Annotated[str, Field(max_length=100, pattern=r"^[\x21-\x7e]*$")] = Field(
+        default="", description="What stands before the HMAC in the header: sha256="
+    )
+    algorithm: Literal["sha256", "sha384", "sha512", "sha1"] = Field(default="sha256", description="The hash")
+    encoding: Literal["hex", "base64"] = Field(default="hex", description="How the HMAC is written")
+
+    @property
+    def secrets(self) -> list[str]:
+        """All that count, the present one first."""
+        return [one.get_secret_value() for one in (self.secret, *self.former)]
+
+    @model_validator(mode="after")
+    def _sound(self) -> Signature:
+        if self.header is None:
+            for secret in self.secrets:
+                secret_key(secret)
+            if self.model_fields_set & {"prefix", "algorithm", "encoding"}:
+                raise ValueError("expected header beside prefix, algorithm and encoding")
+        elif not all(self.secrets) or "tolerance" in self.model_fields_set:
+            raise ValueError("expected secrets that are not empty, and no tolerance beside header: no moment is signed")
+        return self
+
+
 class HttpSourceOptions(BaseModel):
     """A source: events that a system pushes to /events/{source}."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     token: SecretStr | None = Field(default=None, description="What the sender must send as Authorization: Bearer")
-    max_body: Size = Field(default=16 * 2**20, ge=1, description="The largest request")
+    signature: Signature | None = Field(default=None, description="How the sender must sign each request")
+    xml: RecordPath | None = Field(
+        default=None, description="The element that is one record, for bodies in XML; left out, only JSON is taken"
+    )
+    max_body: Size = Field(default=16 * 2**20, ge=1, description="The largest request, as it comes and unpacked")
+
+
+class Webhook(BaseModel):
+    """Signs what is sent by Standard Webhooks: webhook-id, webhook-timestamp and webhook-signature go along."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    secret: SecretStr = Field(description="whsec_ and 24 to 64 bytes in base64")
+    former: list[SecretStr] = Field(
+        default_factory=list, max_length=9, description="Other secrets to sign with as well, while they are being changed"
+    )
+
+    @property
+    def keys(self) -> tuple[bytes, ...]:
+        """What to sign with."""
+        return tuple(secret_key(one.get_secret_value()) for one in (self.secret, *self.former))
+
+    @model_validator(mode="after")
+    def _sound(self) -> Webhook:
+        assert self.keys
+        return self
 
 
 class Success(BaseModel):
@@ -149,6 +220,17 @@ class Outcomes(BaseModel):
         return self
 
 
+class Echo(BaseModel):
+    """Where an answer repeats which record it is about: an answer for another one is nobody's receipt."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: Dotted = Field(description="Where the answer repeats it: data.code")
+    field: Dotted | None = Field(
+        default=None, description="The field of the record that is repeated; left out, the record's key: {key}"
+    )
+
+
 def as_code(value: object) -> str:
     """A code as text: services write 0 and "0", true and "true" for the same thing."""
     return str(value).lower() if isinstance(value, bool) else str(value)
@@ -160,6 +242,13 @@ class ProbeOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     path: Path_ = Field(description="What to GET; 404 and 410 mean that it is not there")
+    items: Dotted | None = Field(
+        default=None, description="Where the answer holds the list of those that fit; the first counts, an empty one says no"
+    )
+    key_path: Dotted | None = Field(
+        default=None,
+        description="Where it holds the key that the target gave, counted from the item; the sink's if left out",
+    )
     version_path: Dotted | None = Field(default=None, description="Where the answer holds the version that was sent")
 
     @model_validator(mode="after")
@@ -169,6 +258,18 @@ class ProbeOptions(BaseModel):
         return self
 
 
+class Update(BaseModel):
+    """How a record is changed that the target has already, where that is another call than making one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: Path_ = Field(description="Where to send: /customers/{remote_key}")
+    method: Literal["POST", "PUT", "PATCH"] = Field(default="PUT", description="How to send")
+    key: Dotted = Field(
+        description="Where the body holds the target's own key: the mapping puts it there if it knows it, else the hub does"
+    )
+
+
 class HttpSinkOptions(BaseModel):
     """A sink: one JSON document per record."""
 
@@ -176,6 +277,9 @@ class HttpSinkOptions(BaseModel):
 
     path: Path_ = Field(description="Where to send: /customers or /customers/{key}")
     method: Literal["POST", "PUT", "PATCH"] = Field(default="POST", description="How to send")
+    update: Update | None = Field(
+        default=None, description="Another call for records that the target has: it gave a key, or the mapping knows one"
+    )
     headers: dict[Header, HeaderText] = Field(default_factory=dict, description="Sent with each call; no secrets here")
     success: Success | None = Field(default=None, description="What else must hold for an answer to be good")
     outcomes: Outcomes | None = Field(default=None, description="What the codes in answers mean, in place of success")
@@ -185,8 +289,12 @@ class HttpSinkOptions(BaseModel):
     )
     delete_path: Path_ | None = Field(default=None, description="Where DELETE goes, if not to path; it must name one record")
     key_path: Dotted | None = Field(default=None, description="Where the answer holds the key that the target gave")
+    echo: Echo | None = Field(
+        default=None, description="Where the answer says which record it is about; one about another tells nothing"
+    )
     idempotency_header: Header = Field(default="Idempotency-Key", description="The header for the idempotency key")
     version_header: Header | None = Field(default="Nave-Version", description="The header for the version; null for none")
+    webhook: Webhook | None = Field(default=None, description="Sign each call as a Standard Webhook")
     idempotent: bool = Field(
         default=True,
         description="The target takes the same idempotency key once only; false makes lost answers unknown outcomes",

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
-from nave.connectors.http.answers import at
+from nave.connectors.http.answers import NO_ENTRY, at
 from nave.connectors.http.client import Answer, Call, Client
 from nave.connectors.http.pull_options import Paging, PullOptions
 from nave.connectors.http.waits import retry_after
 from nave.connectors.wording import short
-from nave.core.errors import ConfigError, NaveError, RetryableError, UnknownOutcome
+from nave.core.errors import ConfigError, LoginError, NaveError, RetryableError, UnknownOutcome
 from nave.formats import loads
 
 Query = Mapping[str, str]
@@ -96,6 +96,8 @@ class Pages:
         status, shown = answer.status, short(url, 200)
         if status >= 500 or status in _LATER:
             raise RetryableError("NAVE-K247", after=retry_after(answer.header("Retry-After")), url=shown, status=status)
+        if status == 403 or status in NO_ENTRY:
+            raise LoginError("NAVE-K247", url=shown, status=status)
         if not 200 <= status < 300:
             raise ConfigError("NAVE-K247", url=shown, status=status)
         if not answer.whole:
@@ -133,9 +135,12 @@ def _by_cursor(pages: Pages, paging: Paging, query: Query) -> Iterator[list[Any]
 
 def _by_number(pages: Pages, paging: Paging, query: Query) -> Iterator[list[Any]]:
     number = paging.first
-    while items := pages.get(pages.url({**query, str(paging.param): str(number)})).items:
-        yield items
+    while (page := pages.get(pages.url({**query, str(paging.param): str(number)}))).items:
+        yield page.items
         number += 1
+        count = at(page.said, paging.pages) if paging.pages else None
+        if isinstance(count, int | float) and number - paging.first >= count:
+            return  # some services answer with their last page for ever
 
 
 def _by_offset(pages: Pages, paging: Paging, query: Query) -> Iterator[list[Any]]:

@@ -35,6 +35,7 @@ class Paging(BaseModel):
     )
     param: Param | None = Field(default=None, description="The query parameter of the cursor, the number or the offset")
     first: int = Field(default=1, ge=0, description="The number of the first page")
+    pages: Dotted | None = Field(default=None, description="by: number: where the answer says how many pages there are")
     size_param: Param | None = Field(default=None, description="The query parameter that says how many records make a page")
     size: int = Field(default=200, ge=2, le=10_000, description="What it says")
 
@@ -46,6 +47,8 @@ class Paging(BaseModel):
             raise ValueError(f"expected param beside by: {self.by}")
         if (self.by == "cursor") > (self.path is not None) or (self.by in ("number", "offset") and self.path is not None):
             raise ValueError("expected path beside by: cursor, and for links in the answer")
+        if self.pages is not None and self.by != "number":
+            raise ValueError("expected pages beside by: number only")
         return self
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
 import msgspec
 
 from nave.connectors.http.addresses import address
-from nave.connectors.http.answers import judge, judge_deletion, lost
+from nave.connectors.http.answers import NO_ENTRY, at, judge, judge_deletion, lost, with_value, without
 from nave.connectors.http.client import Answer, Call, Client
 from nave.connectors.http.login import UNRENEWED
-from nave.connectors.http.options import HttpOptions, HttpSinkOptions, fields
-from nave.core.errors import ConfigError, NaveError, PermanentError, RetryableError, UnknownOutcome
+from nave.connectors.http.options import HttpOptions, HttpSinkOptions, Update, fields
+from nave.core import webhooks
+from nave.core.errors import ConfigError, LoginError, NaveError, PermanentError, RetryableError, UnknownOutcome
 from nave.core.protocols import Outbound, Outcome, Receipt, Setting
 
 _UNREACHED = frozenset({"NAVE-S050", UNRENEWED})
@@ -34,6 +37,8 @@ class HttpSink:
         )
         self._encode = msgspec.json.Encoder(decimal_format="string" if options.numbers == "text" else "number").encode
         self._headers = {"Content-Type": "application/json", **options.headers}
+        self._welcome = False
+        self._keys = options.webhook.keys if options.webhook else ()
 
     def __enter__(self) -> HttpSink:
         return self
@@ -80,24 +85,32 @@ class HttpSink:
         return None
 
     def _call(self, record: Outbound) -> Call:
-        url = address(self._client.url, self._options.path, record)
-        return Call(self._options.method, url, self._told(record), self._encode(record.values))
+        way, record = _way(self._options, record)
+        url = address(self._client.url, way.path, record)
+        body = self._encode(record.values)
+        return Call(way.method, url, self._told(record, body), body)
 
     def _deletion(self, record: Outbound) -> Call:
-        told = self._told(record)
+        told = self._told(record, b"")
         del told["Content-Type"]
         return Call("DELETE", address(self._client.url, self._delete_path, record), told)
 
-    def _told(self, record: Outbound) -> dict[str, str]:
+    def _told(self, record: Outbound, body: bytes) -> dict[str, str]:
         headers = {**self._headers, self._options.idempotency_header: record.idempotency_key}
         if self._options.version_header is not None:
             headers[self._options.version_header] = str(record.version)
+        if self._keys:
+            number, now = record.idempotency_key, int(time.time())
+            headers |= {webhooks.ID: number, webhooks.TIMESTAMP: str(now)}
+            headers[webhooks.SIGNATURE] = webhooks.signed(self._keys, number, now, body)
         return headers
 
     def _judged(self, record: Outbound, answer: Answer | NaveError) -> tuple[Receipt, bool]:
         """The receipt, and whether it makes sense to go on with others."""
         if isinstance(answer, Answer):
-            receipt = (judge_deletion if record.retired else judge)(record, self._judging(record), answer)
+            judged = judge_deletion if record.retired else judge
+            receipt = judged(record, self._judging(record), answer, welcome=self._welcome)
+            self._welcome = self._welcome or 200 <= answer.status < 300
             return receipt, answer.status not in _BUSY and not isinstance(receipt.error, ConfigError)
         if isinstance(answer, UnknownOutcome):
             params: dict[str, Any] = dict(answer.params)
@@ -107,6 +120,18 @@ class HttpSink:
     def _judging(self, record: Outbound) -> HttpSinkOptions:
         """DELETE has the same effect twice as once (RFC 9110, 9.2.2), so one that got lost is sent again at any target."""
         return self._deleting if record.retired else self._options
+
+
+def _way(options: HttpSinkOptions, record: Outbound) -> tuple[HttpSinkOptions | Update, Outbound]:
+    """The call that makes the record or, where the target has it, the one that changes it; with its key in the body then."""
+    update = options.update
+    if update is None:
+        return options, record
+    known = at(record.values, update.key)
+    key = known if isinstance(known, str) and known else record.remote_key
+    if not key:
+        return options, replace(record, values=without(record.values, update.key))
+    return update, replace(record, values=with_value(record.values, update.key, key), remote_key=key)
 
 
 def _raise_for_all(errors: Sequence[NaveError]) -> None:
@@ -120,13 +145,16 @@ def _raise_for_all(errors: Sequence[NaveError]) -> None:
 
 
 def check(connection: HttpOptions, setting: Setting) -> None:
-    """Ask the service for its headers; any answer but "who are you" will do. Without a url there is nothing to ask."""
+    """Ask the service for its headers: any answer but "who are you" will do. Where `check` names a path, ask for that,
+    which must be answered well. Without a url there is nothing to ask."""
     if connection.url is None:
         return
     client = Client(connection, setting)
     try:
-        answer = client.one(Call("HEAD", client.url))
+        answer = client.one(Call("GET", client.url + connection.check) if connection.check else Call("HEAD", client.url))
     finally:
         client.close()
-    if answer.status in (401, 407):
+    if answer.status in NO_ENTRY or (connection.check and answer.status == 403):
+        raise LoginError("NAVE-S060", status=answer.status, answer="")
+    if connection.check and not 200 <= answer.status < 300:
         raise ConfigError("NAVE-S060", status=answer.status, answer="")

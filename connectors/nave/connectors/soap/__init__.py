@@ -43,4 +43,5 @@ SPEC = ConnectorSpec(
     sink=_sink,
     probe=_probe,
     check=_check,
+    look=_source,
 )

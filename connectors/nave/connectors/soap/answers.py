@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nave.connectors.soap.options import Meaning, SoapSinkOptions
+from nave.connectors.soap.options import Echo, Meaning, SoapSinkOptions
 from nave.connectors.soap.plain import opened, text_at
 from nave.connectors.soap.service import Told
 from nave.connectors.wording import short
@@ -45,16 +45,28 @@ def judge(record: Outbound, options: SoapSinkOptions, told: Told, url: str) -> R
         meaning = _fault(told, options)
         params = {"codes": ", ".join(told.codes), "said": told.text or "-"}
         return _receipt(record, meaning, "NAVE-K227", told.raw, options, params)
-    if options.outcome is None and options.key_path is None:
+    if options.outcome is None and options.key_path is None and options.echo is None:
         return Receipt(protocols.Outcome.ACCEPTED, record.remote_key, raw=told.raw)
     values = opened(told.values, options.answer, url)
+    said = text_at(values, options.outcome.path) if options.outcome is not None else None
+    meaning = _meaning(options, said) if options.outcome is not None else "accepted"
+    if options.echo is not None and (strange := _of_another(record, options.echo, values, meaning)) is not None:
+        params = {"path": options.echo.path, "answer": short(told.raw), **strange}
+        return _receipt(record, _LOST, "NAVE-K256", told.raw, options, params)
     key = text_at(values, options.key_path)
     if options.outcome is None:
         return Receipt(protocols.Outcome.ACCEPTED, key or record.remote_key, raw=told.raw)
-    said = text_at(values, options.outcome.path)
-    meaning = _meaning(options, said)
     params = {"path": options.outcome.path, "said": short(said or "-"), "answer": short(told.raw)}
     return _receipt(record, meaning, "NAVE-K229", told.raw, options, params, key)
+
+
+def _of_another(record: Outbound, echo: Echo, values: Any, meaning: str) -> dict[str, str] | None:
+    """What was sent and what is repeated, where an answer is about another record, or says yes without saying to which."""
+    sent = record.key if echo.field is None else text_at(record.values, echo.field)
+    said = text_at(values, echo.path)
+    if sent is None or said == sent.strip() or (said is None and meaning not in ("accepted", "duplicate")):
+        return None
+    return {"sent": short(sent), "said": short(said or "-")}
 
 
 def lost(options: SoapSinkOptions, error: UnknownOutcome) -> Receipt:

@@ -117,6 +117,15 @@ class Outcome(_Model):
     unknown: list[str] = Field(default_factory=list, description="Values that leave it open")
 
 
+class Echo(_Model):
+    """Where an answer repeats which record it is about: an answer for another one is nobody's receipt."""
+
+    path: Dotted = Field(description="Where the answer repeats it: record.code")
+    field: Dotted | None = Field(
+        default=None, description="The field of the record that is repeated; left out, the record's key: {key}"
+    )
+
+
 class Probe(_Model):
     """How to ask whether the target has a record; it settles outcomes that are unknown."""
 
@@ -145,6 +154,9 @@ class SoapSinkOptions(_Model):
     answer: Answer = Field(default="values", description="values, or a text with xml or json inside")
     outcome: Outcome | None = Field(default=None, description="What the answer says of the record; else any answer is a yes")
     key_path: Dotted | None = Field(default=None, description="Where the answer holds the key that the target gave")
+    echo: Echo | None = Field(
+        default=None, description="Where the answer says which record it is about; one about another tells nothing"
+    )
     faults: dict[str, Meaning] = Field(
         default_factory=dict, description="What a fault means, by its code or its detail's name"
     )

@@ -20,14 +20,15 @@ from nave.connectors.soap.plain import plain
 from nave.connectors.soap.wire import Reply, Wire
 from nave.connectors.soap.wsdl import described
 from nave.connectors.wording import short
-from nave.core.errors import ConfigError, NaveError, PermanentError, RetryableError, UnknownOutcome
+from nave.core.errors import ConfigError, LoginError, NaveError, PermanentError, RetryableError, UnknownOutcome
 from nave.core.protocols import Setting
 
 RAW = 2_000
 """Characters of an answer that a receipt keeps."""
 _VERSIONS = {"1.1": Soap11Binding, "1.2": Soap12Binding}
 _LOCAL = "}"
-_SET_UP = frozenset({301, 302, 303, 307, 308, 401, 403, 404, 405, 407, 410, 415})
+_NO_ENTRY = frozenset({401, 403, 407})
+_SET_UP = _NO_ENTRY | {301, 302, 303, 307, 308, 404, 405, 410, 415}
 """Wrong for every record alike, since all calls go to one address: the flow stops."""
 _LATER = frozenset({408, 425, 429, 503})
 
@@ -134,7 +135,7 @@ class Service:
     def reach(self) -> None:
         """Ask the address for its headers: any answer but "who are you" will do, since many services know only POST."""
         reply = self.wire.ask()
-        if reply.status_code in (401, 403, 407):
+        if reply.status_code in _NO_ENTRY:
             raise _refused(reply, "")
 
 
@@ -142,6 +143,8 @@ def _refused(reply: Reply, raw: str) -> NaveError:
     """What an answer without a SOAP message means, by its status."""
     status = reply.status_code
     params: dict[str, Any] = {"status": status, "answer": short(raw)}
+    if status in _NO_ENTRY:
+        return LoginError("NAVE-K226", **params)
     if status in _SET_UP:
         return ConfigError("NAVE-K226", **params)
     if status in _LATER:

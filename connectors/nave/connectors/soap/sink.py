@@ -56,7 +56,7 @@ class SoapSink:
 
     def _one(self, record: Outbound, stop: Event) -> Receipt:
         if record.retired:
-            return Receipt(Outcome.ACCEPTED)
+            return Receipt(Outcome.DUPLICATE, record.remote_key, tried=False)
         if stop.is_set():
             return Receipt(Outcome.RETRY, error=RetryableError(_HELD_BACK, url=self._url), tried=False)
         try:

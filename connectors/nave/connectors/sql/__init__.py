@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 from nave.connectors.sql.options import SqlOptions, SqlSinkOptions, SqlSourceOptions
-from nave.core.protocols import ConnectorSpec, Extent, Setting, Sink, Source
+from nave.core.protocols import Capturing, ConnectorSpec, Extent, Setting, Sink, Source
 
 
 def _source(connection: SqlOptions, options: SqlSourceOptions, setting: Setting) -> Source:
     from nave.connectors.sql.source import SqlSource
 
     return SqlSource(connection, options, setting)
+
+
+def _look(connection: SqlOptions, options: SqlSourceOptions, setting: Setting) -> Source:
+    """An interface table and one with triggers are read as any other: no row is taken, no log is cut."""
+    return _source(connection, options.model_copy(update={"interface": None, "capture": None}), setting)
 
 
 def _sink(connection: SqlOptions, options: SqlSinkOptions, setting: Setting) -> Sink:
@@ -27,13 +34,20 @@ def _sink(connection: SqlOptions, options: SqlSinkOptions, setting: Setting) -> 
 
 
 def _extent(options: SqlSourceOptions) -> Extent:
-    return Extent.ALL if options.since is None and options.interface is None else Extent.PART
+    every = options.since is None and options.interface is None and options.capture is None
+    return Extent.ALL if every else Extent.PART
 
 
 def _check(connection: SqlOptions, setting: Setting) -> None:
     from nave.connectors.sql.engine import check
 
     check(connection, setting)
+
+
+def _capture(connection: SqlOptions, setting: Setting) -> AbstractContextManager[Capturing]:
+    from nave.connectors.sql.install import Installing
+
+    return Installing(connection, setting)
 
 
 SPEC = ConnectorSpec(
@@ -46,4 +60,6 @@ SPEC = ConnectorSpec(
     sink=_sink,
     check=_check,
     extent=_extent,
+    capture=_capture,
+    look=_look,
 )

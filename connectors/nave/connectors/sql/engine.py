@@ -8,6 +8,7 @@ from sqlalchemy import URL, Engine, create_engine, make_url, text
 
 from nave.connectors.sql.errors import translating
 from nave.connectors.sql.options import SqlOptions
+from nave.connectors.sql.waits import punctual
 from nave.connectors.wording import short
 from nave.core.errors import ConfigError
 from nave.core.protocols import Setting
@@ -28,8 +29,10 @@ def engine(options: SqlOptions, setting: Setting) -> Engine:
         if not _is_memory(url):
             settings |= {"pool_size": options.pool, "max_overflow": 0, "pool_timeout": options.connect.total_seconds()}
         if options.mode == "thick" and url.get_backend_name() == "oracle":
-            return _thick(url, settings, setting.name)
-        return create_engine(url, hide_parameters=True, **settings)
+            opened = _thick(url, settings, setting.name)
+        else:
+            opened = create_engine(url, hide_parameters=True, **settings)
+        return punctual(opened, options)
 
 
 def _thick(url: URL, settings: dict[str, Any], name: str) -> Engine:
@@ -72,9 +75,15 @@ def _arguments(url: URL, options: SqlOptions) -> dict[str, Any]:
     seconds = max(1, round(options.connect.total_seconds()))
     table: dict[str, dict[str, Any]] = {
         "sqlite": {"timeout": options.busy.total_seconds(), "check_same_thread": False},
-        "postgresql": {"connect_timeout": seconds},
+        # A peer that is gone without a word is noticed before the time for an answer is over.
+        "postgresql": {
+            "connect_timeout": seconds,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+        },
         "mysql": {"connect_timeout": seconds},
         "mariadb": {"connect_timeout": seconds},
         "oracle": {"tcp_connect_timeout": seconds},
     }
-    return table.get(url.get_backend_name(), {})
+    return {name: value for name, value in table.get(url.get_backend_name(), {}).items() if name not in url.query}

@@ -7,15 +7,15 @@ from contextlib import contextmanager
 
 import sqlalchemy.exc as vendor
 
-from nave.connectors.wording import short
-from nave.core.errors import ConfigError, NaveError, PermanentError, RetryableError
+from nave.connectors.wording import first_line
+from nave.core.errors import ConfigError, LoginError, NaveError, PermanentError, RetryableError
 
 _Row = tuple[type[NaveError], str]
 _GONE: _Row = (RetryableError, "NAVE-S030")
 _BUSY: _Row = (RetryableError, "NAVE-S031")
 _STATEMENT: _Row = (ConfigError, "NAVE-S032")
 _REFUSED: _Row = (PermanentError, "NAVE-S033")
-_LOGIN: _Row = (ConfigError, "NAVE-S034")
+_LOGIN: _Row = (LoginError, "NAVE-S034")
 _SETUP: _Row = (ConfigError, "NAVE-S035")
 _THICK: _Row = (ConfigError, "NAVE-K203")
 
@@ -47,6 +47,11 @@ _WORDS: tuple[tuple[str, _Row], ...] = (
     ("ora-01031", _LOGIN),
     ("dpy-3010", _THICK),
     ("(1049,", _SETUP),
+    ("(1205,", _BUSY),
+    ("(1213,", _BUSY),
+    ("(1040,", _BUSY),
+    ("ora-00060", _BUSY),
+    ("ora-00054", _BUSY),
     ("access denied", _LOGIN),
     ("command denied", _LOGIN),
     ("login failed", _LOGIN),
@@ -122,5 +127,4 @@ def _first(table: tuple[tuple[str, _Row], ...], fits: object) -> _Row | None:
 def _reason(error: BaseException) -> str:
     """The driver's own first line: SQLAlchemy's text would hold the statement and its values."""
     inner = error.orig if isinstance(error, vendor.StatementError) and error.orig is not None else error
-    lines = str(inner).strip().splitlines()
-    return short(lines[0] if lines else type(inner).__name__, 200)
+    return first_line(inner, 200)

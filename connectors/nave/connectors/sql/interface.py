@@ -76,7 +76,7 @@ class InterfaceTable:
             found = connection.execute(self._form.page(list(self._stuck), self._options.batch)).all()
             records = self._shape(connection, list(self._form.names), found) if found else []
         key = self._form.names.index(self._form.key)
-        rows = [_Row(row[key], _digest(row), row, one) for row, one in zip(found, records, strict=True)]
+        rows = [_Row(row[key], digest_of(row), row, one) for row, one in zip(found, records, strict=True)]
         self._apart(rows)
         return rows
 
@@ -108,7 +108,7 @@ class InterfaceTable:
         assert self._form is not None
         key = self._form.names.index(self._form.key)
         there = connection.execute(self._form.again(list(rows))).all()
-        same = [rows[row[key]] for row in there if _digest(row) == rows[row[key]].digest]
+        same = [rows[row[key]] for row in there if digest_of(row) == rows[row[key]].digest]
         done = [row.key for row in same if not isinstance(row.record, PermanentError)]
         if done:
             connection.execute(self._form.done(done))
@@ -142,7 +142,8 @@ def _batch(rows: Sequence[_Row], before: int, origin: Mapping[str, str | int], p
     return Batch(records, [(number, None) for number, _ in good], origin, position, refused, None, before == 0)
 
 
-def _digest(row: Sequence[Any]) -> str:
+def digest_of(row: Sequence[Any]) -> str:
+    """Of a row as the driver gives it."""
     text = repr([bytes(one) if isinstance(one, memoryview) else one for one in row])
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 

@@ -44,6 +44,10 @@ class SqlOptions(BaseModel):
     password: SecretStr | None = Field(default=None, description="The password, if the url does not hold it")
     pool: int = Field(default=4, ge=1, le=64, description="Connections at the same time, at most")
     connect: Duration = Field(default=timedelta(seconds=5), description="How long to wait for a connection")
+    answer: Duration = Field(
+        default=timedelta(minutes=2),
+        description="How long a statement may wait for its answer; PostgreSQL, MariaDB, MySQL and Oracle",
+    )
     busy: Duration = Field(default=timedelta(seconds=5), description="How long to wait for a locked SQLite file")
     mode: Literal["thin", "thick"] = Field(
         default="thin", description="Oracle only: thick uses Oracle's own client, which servers before 12.1 need"
@@ -89,6 +93,19 @@ class Interface(BaseModel):
         return self
 
 
+class Capture(BaseModel):
+    """How a source learns what changed from triggers: `nave connector install-capture` makes them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    field: str = Field(
+        default="NAVE_OP",
+        min_length=1,
+        max_length=128,
+        description='The field of each record that says upsert or delete, as in: deleted: NAVE_OP == "delete"',
+    )
+
+
 class Child(BaseModel):
     """Rows that belong to a row, as a list in a field of their own."""
 
@@ -116,6 +133,9 @@ class SqlSourceOptions(BaseModel):
     interface: Interface | None = Field(
         default=None, description="The table is an interface table: take its new rows, and write their status back"
     )
+    capture: Capture | None = Field(
+        default=None, description="Read what changed, and what was deleted, from the log that triggers of the table fill"
+    )
     children: dict[str, Child] = Field(default_factory=dict, description="Field name -> rows that belong to each row")
     batch: int = Field(default=1000, ge=1, le=1000, description="Records per batch, at most")
 
@@ -125,6 +145,8 @@ class SqlSourceOptions(BaseModel):
             raise ValueError("expected either query or table")
         if self.interface is not None and (self.table is None or self.since is not None):
             raise ValueError("expected table, and no since, beside interface")
+        if self.capture is not None and (self.table is None or self.since is not None or self.interface is not None):
+            raise ValueError("expected table, and neither since nor interface, beside capture")
         if self.since is None and self.query and re.search(r"(?<![:\w]):since\b", self.query):
             raise ValueError("expected since: {column: ...}, because the query has :since")
         return self

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine
 from nave.connectors.sql.engine import engine
 from nave.connectors.sql.errors import translating
 from nave.connectors.sql.options import InterfaceOut, SqlOptions, SqlSinkOptions
-from nave.connectors.sql.select import located, one_of
+from nave.connectors.sql.select import described, located, one_of
 from nave.connectors.sql.status import bound, clause, many
 from nave.connectors.sql.table import is_unique
 from nave.connectors.sql.values import parameters
@@ -69,7 +69,9 @@ class InterfaceSink:
                 there = self._there(connection, form, list(live))
                 found = self._insert(connection, form, [record for name, record in live.items() if name not in there])
             found |= {name: self._said(form, name, row) for name, row in there.items()}
-        return [Receipt(Outcome.ACCEPTED) if one.retired else found[one.idempotency_key] for one in records]
+        kept = [record for record in records if record.retired]
+        found |= {one.idempotency_key: Receipt(Outcome.DUPLICATE, one.remote_key, tried=False) for one in kept}
+        return [found[one.idempotency_key] for one in records]
 
     def _looked_up(self, connection: Connection) -> _Form:
         if self._form is None:
@@ -146,7 +148,7 @@ def _look_up(connection: Connection, options: SqlSinkOptions, name: str) -> _For
     assert wanted is not None
     assert options.table is not None
     found, schema = located(connection, options.table, name)
-    types = {str(one["name"]): one["type"] for one in sa.inspect(connection).get_columns(found, schema)}
+    types = described(connection, found, schema)
     names = tuple(types)
     key, status = one_of(wanted.id, names, name), one_of(wanted.status, names, name)
     if not is_unique(connection, found, schema, key):

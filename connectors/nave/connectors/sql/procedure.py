@@ -78,7 +78,7 @@ class ProcedureSink:
 
     def _one(self, connection: Connection, record: Outbound) -> Receipt:
         if record.retired:
-            return Receipt(Outcome.ACCEPTED)
+            return Receipt(Outcome.DUPLICATE, record.remote_key, tried=False)
         try:
             with translating(self._name):
                 receipt = self._receipt(record, self._ask(connection, record))

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, TextClause, bindparam, inspect, text
-from sqlalchemy.types import NullType
+from sqlalchemy.types import NullType, TypeEngine
 
 from nave.connectors.sql.options import Child, SqlSourceOptions
 from nave.core.errors import ConfigError
@@ -78,14 +78,28 @@ def reflected(connection: Connection, table: str, name: str) -> tuple[str, list[
     written = quoted(found, connection.dialect)
     if schema:
         written = f"{quoted(schema, connection.dialect)}.{written}"
-    return written, [str(column["name"]) for column in inspect(connection).get_columns(found, schema)]
+    return written, list(described(connection, found, schema))
+
+
+def described(connection: Connection, table: str, schema: str | None) -> dict[str, TypeEngine[Any]]:
+    """The columns of a table, named as the database has them, with their types."""
+    found = inspect(connection).get_columns(table, schema)
+    return {actual(str(one["name"]), connection.dialect): one["type"] for one in found}
+
+
+def actual(name: str, dialect: Dialect) -> str:
+    """A name as it stands in the catalogue: of Oracle's, SQLAlchemy tells those in small letters that are in capitals."""
+    return str(dialect.denormalize_name(name)) if dialect.requires_name_normalize else name
 
 
 def located(connection: Connection, table: str, name: str) -> tuple[str, str | None]:
     """A table's name and schema as the database has them; a ConfigError if there is none of that name."""
     schema, bare = _split(table)
+    if schema and schema.lower() == schema and f'"{schema}"' not in table:
+        schema = actual(schema, connection.dialect)
     inspector = inspect(connection)
-    known = {one: one for one in [*inspector.get_table_names(schema), *inspector.get_view_names(schema)]}
+    listed = [*inspector.get_table_names(schema), *inspector.get_view_names(schema)]
+    known = {one: one for one in (actual(name, connection.dialect) for name in listed)}
     found = known.get(bare) or _ignoring_case(bare, list(known))
     if found is None:
         near = ", ".join(get_close_matches(bare, known) or sorted(known)[:8]) or "-"
@@ -101,6 +115,11 @@ def _split(table: str) -> tuple[str | None, str]:
 def quoted(name: str, dialect: Dialect) -> str:
     """Always in quotes, so that nothing in a name is ever syntax."""
     return dialect.identifier_preparer.quote_identifier(name)
+
+
+def plain(text: str, dialect: Dialect) -> str:
+    """A text with names in quotes as the database gets to see it: for drivers with % marks, `quoted` doubles that sign."""
+    return text.replace("%%", "%") if dialect.paramstyle in ("format", "pyformat") else text
 
 
 def one_of(wanted: str, names: Sequence[str], name: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
+from nave.connectors.sql.bulk import Bulk
 from nave.connectors.sql.engine import engine
 from nave.connectors.sql.errors import translating
 from nave.connectors.sql.options import SqlOptions, SqlSinkOptions
@@ -28,6 +29,7 @@ class SqlSink:
         self._name = setting.name
         self._engine: Engine | None = None
         self._target: Target | None = None
+        self._bulk: Bulk | None = None
         self._statements: dict[tuple[str, ...], Upsert] = {}
 
     def __enter__(self) -> SqlSink:
@@ -52,7 +54,7 @@ class SqlSink:
     def _retire(self, gone: Sequence[Outbound]) -> Sequence[Receipt]:
         """Delete the rows of records that became part of others, if the options say so; else leave them alone."""
         if not gone or self._options.retired == "keep":
-            return [Receipt(Outcome.ACCEPTED)] * len(gone)
+            return [Receipt(Outcome.DUPLICATE, record.remote_key, tried=False) for record in gone]
         opened = self._opened()
         with translating(self._name), opened.connect() as connection:
             target, sources = self._prepared(connection, gone)
@@ -69,7 +71,7 @@ class SqlSink:
             target, sources = self._prepared(connection, records)
             statement = self._statement(opened, target, tuple(sources))
             rows = parameters(opened.dialect.name, _columns(records, target, sources))
-            receipts = self._write(connection, statement, rows)
+            receipts = self._write(connection, statement, tuple(sources), rows)
         if all(receipt.outcome is Outcome.RETRY for receipt in receipts):
             error = receipts[0].error
             assert error is not None
@@ -90,6 +92,7 @@ class SqlSink:
             self._target = None
         if self._target is None:
             self._target = look_up(connection, self._options, self._name)
+            self._bulk = Bulk.of(connection, self._target.table)
             self._statements = {}
             connection.rollback()
         target = self._target
@@ -106,15 +109,20 @@ class SqlSink:
     def _statement(self, opened: Engine, target: Target, columns: tuple[str, ...]) -> Upsert:
         statement = self._statements.get(columns)
         if statement is None:
-            statement = upsert(opened.dialect, target.table, columns, target.key, target.version, unique=target.unique)
+            names = (target.key, target.version)
+            statement = upsert(opened.dialect, target.table, columns, *names, unique=target.unique, alone=target.alone)
             self._statements[columns] = statement
         return statement
 
-    def _write(self, connection: Connection, statement: Upsert, rows: list[tuple[Any, ...]]) -> list[Receipt]:
+    def _write(
+        self, connection: Connection, statement: Upsert, columns: tuple[str, ...], rows: list[tuple[Any, ...]]
+    ) -> list[Receipt]:
         """One transaction for all; where a row is refused, one for each half."""
         try:
             with translating(self._name):
-                _run(connection, statement, rows)
+                bulk, merge = self._bulk, statement.merge
+                if bulk is None or merge is None or not bulk.run(connection, columns, statement.key, rows, merge):
+                    _run(connection, statement, rows)
                 connection.commit()
         except RetryableError as error:
             connection.rollback()
@@ -125,7 +133,7 @@ class SqlSink:
                 return [Receipt(Outcome.REJECTED, error=error, raw=str(error.params.get("reason", "")))]
             middle = len(rows) // 2
             halves = rows[:middle], rows[middle:]
-            return [receipt for half in halves for receipt in self._write(connection, statement, half)]
+            return [receipt for half in halves for receipt in self._write(connection, statement, columns, half)]
         return [Receipt(Outcome.ACCEPTED, remote_key=str(row[statement.key])) for row in rows]
 
 

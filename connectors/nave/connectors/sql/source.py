@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, CursorResult, Engine
 
+from nave.connectors.sql.capture import CapturedTable
 from nave.connectors.sql.chunks import Chunk, Row, chunk_of, gathered
 from nave.connectors.sql.clock import database_time, not_ahead
 from nave.connectors.sql.engine import engine
@@ -58,10 +59,13 @@ class SqlSource:
         if self._options.interface is not None:
             yield from InterfaceTable(self._engine, self._options, self._name, self._records).read(after)
             return
+        if self._options.capture is not None:
+            yield from CapturedTable(self._engine, self._options, self._name, self._records).read(after)
+            return
         before = Position.parse(after)
         with (
             translating(self._name),
-            self._engine.connect() as connection,
+            self._connected() as connection,
             closing(self._chunks(connection, before)) as chunks,
         ):
             if self._options.since is not None:
@@ -70,6 +74,14 @@ class SqlSource:
             fresh = self._unless_seen(chunks, before)
             if fresh is not None:
                 yield from self._all(fresh)
+
+    def _connected(self) -> Connection:
+        """What is all there is has to be of one moment, children too; elsewhere one statement sees one moment anyway."""
+        assert self._engine is not None
+        connection = self._engine.connect()
+        if self._options.since is None and connection.dialect.name == "postgresql":
+            return connection.execution_options(isolation_level="REPEATABLE READ")
+        return connection
 
     def _all(self, chunks: Iterator[Chunk]) -> Iterator[Batch]:
         """The batches of a whole read; it is told whole when the last of them is."""

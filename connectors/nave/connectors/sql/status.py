@@ -12,7 +12,7 @@ from sqlalchemy.sql.elements import ColumnElement, quoted_name
 from sqlalchemy.types import NullType
 
 from nave.connectors.sql.options import SqlSourceOptions
-from nave.connectors.sql.select import located, one_of
+from nave.connectors.sql.select import described, located, one_of
 from nave.core.errors import PermanentError
 
 _TEXT_TIMES = {
@@ -91,7 +91,7 @@ def form(connection: Connection, options: SqlSourceOptions, name: str) -> Form:
     assert wanted is not None
     assert options.table is not None
     found, schema = located(connection, options.table, name)
-    types = {str(one["name"]): one["type"] for one in sa.inspect(connection).get_columns(found, schema)}
+    types = described(connection, found, schema)
     names = tuple(types)
 
     def column(text: str | None) -> str | None:

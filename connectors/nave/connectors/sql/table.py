@@ -27,7 +27,7 @@ from sqlalchemy.schema import CreateTable
 from sqlalchemy.types import TypeEngine
 
 from nave.connectors.sql.options import SqlSinkOptions
-from nave.connectors.sql.select import one_of, quoted, reflected
+from nave.connectors.sql.select import actual, one_of, quoted, reflected
 from nave.core.errors import ConfigError
 
 
@@ -42,6 +42,8 @@ class Target:
     version: str | None
     unique: bool
     """Whether the key column alone has a primary key or a unique index."""
+    alone: bool = False
+    """Whether no other columns have one: nothing but the key can be in a new row's way."""
 
 
 def look_up(connection: Connection, options: SqlSinkOptions, name: str) -> Target:
@@ -52,18 +54,22 @@ def look_up(connection: Connection, options: SqlSinkOptions, name: str) -> Targe
     key = one_of(options.key, columns, name)
     version = one_of(options.version, columns, name) if options.version else None
     schema, _, bare = options.table.rpartition(".")
-    return Target(
-        table, tuple(columns), key, version, is_unique(connection, bare.strip('"'), schema.strip('"') or None, key)
-    )
+    sets = [one for one in unique_sets(connection, bare.strip('"'), schema.strip('"') or None) if one]
+    return Target(table, tuple(columns), key, version, [key] in sets, bool(sets) and all(one == [key] for one in sets))
 
 
 def is_unique(connection: Connection, table: str, schema: str | None, key: str) -> bool:
     """Whether the column alone has a primary key or a unique index."""
+    return [key] in unique_sets(connection, table, schema)
+
+
+def unique_sets(connection: Connection, table: str, schema: str | None) -> list[list[str]]:
+    """The columns of each primary key and unique index of a table, the primary key first; none for a view."""
     inspector = inspect(connection)
     names = {one.casefold(): one for one in inspector.get_table_names(schema)}
     found = names.get(table.casefold())
     if found is None:
-        return False  # a view: its own triggers decide
+        return []  # a view: its own triggers decide
     sets = [inspector.get_pk_constraint(found, schema)["constrained_columns"]]
     sets += [one["column_names"] for one in inspector.get_unique_constraints(found, schema)]
     sets += [
@@ -71,7 +77,7 @@ def is_unique(connection: Connection, table: str, schema: str | None, key: str) 
         for one in inspector.get_indexes(found, schema)
         if one.get("unique") and not one.get("dialect_options", {}).get("postgresql_where")
     ]
-    return [key] in sets
+    return [[actual(column, connection.dialect) for column in columns] for columns in sets]
 
 
 _TYPES: dict[type, TypeEngine[Any]] = {

@@ -26,12 +26,27 @@ class Upsert:
     existing: str | None = None
     order: tuple[int, ...] | None = None
     """Which values, by their place in `columns`, are the parameters of `write`; None for all in order."""
+    merge: tuple[str, str] | None = None
+    """The same for many rows, before and behind the select that gives them."""
 
 
-def upsert(dialect: Dialect, table: str, columns: Sequence[str], key: str, version: str | None, *, unique: bool) -> Upsert:
-    """The upsert of a quoted `table`. `unique` says that the key column has a unique index, which ON CONFLICT needs."""
+def upsert(
+    dialect: Dialect,
+    table: str,
+    columns: Sequence[str],
+    key: str,
+    version: str | None,
+    *,
+    unique: bool,
+    alone: bool = False,
+) -> Upsert:
+    """The upsert of a quoted `table`.
+
+    `unique` says that the key column has a unique index, which ON CONFLICT needs; `alone`, that it has the only one, which
+    ON DUPLICATE KEY needs: that would take any other for the key, and overwrite the row of somebody else.
+    """
     build = _BUILDERS.get(dialect.name, _separately)
-    if build is _on_conflict and not unique:
+    if (build is _on_conflict and not unique) or (build is _on_duplicate and not alone):
         build = _separately
     return build(dialect, table, tuple(columns), key, version)
 
@@ -46,11 +61,22 @@ def _on_conflict(dialect: Dialect, table: str, columns: tuple[str, ...], key: st
     changes = ", ".join(f"{q(one)} = excluded.{q(one)}" for one in columns if one != key)
     guard = f" where excluded.{q(version)} >= {table}.{q(version)} or {table}.{q(version)} is null" if version else ""
     action = f"do update set {changes}{guard}" if changes else "do nothing"
-    text = (
-        f"insert into {table} ({', '.join(map(q, columns))}) values ({', '.join(next(given) for _ in columns)})"
-        f" on conflict ({q(key)}) {action}"
+    head, tail = f"insert into {table} ({', '.join(map(q, columns))})", f"on conflict ({q(key)}) {action}"
+    text = f"{head} values ({', '.join(next(given) for _ in columns)}) {tail}"
+    return Upsert(columns.index(key), text, merge=(head, tail))
+
+
+def _on_duplicate(dialect: Dialect, table: str, columns: tuple[str, ...], key: str, version: str | None) -> Upsert:
+    """In the form that PyMySQL makes one statement of for many rows. The version comes last: what is set counts at once."""
+    q, given = _quote(dialect), marks(dialect)
+    changed = [one for one in columns if one not in (key, version)] + ([version] if version else [])
+    guard = f"values({q(version)}) >= {q(version)} or {q(version)} is null" if version else ""
+    changes = ", ".join(
+        f"{q(one)} = if({guard}, values({q(one)}), {q(one)})" if guard else f"{q(one)} = values({q(one)})" for one in changed
     )
-    return Upsert(columns.index(key), text)
+    row = ", ".join(next(given) for _ in columns)
+    text = f"insert into {table} ({', '.join(map(q, columns))}) values ({row})"
+    return Upsert(columns.index(key), f"{text} on duplicate key update {changes or f'{q(key)} = {q(key)}'}")
 
 
 def _merge(dialect: Dialect, table: str, columns: tuple[str, ...], key: str, version: str | None) -> Upsert:
@@ -82,7 +108,13 @@ def _separately(dialect: Dialect, table: str, columns: tuple[str, ...], key: str
     return Upsert(columns.index(key), text, insert, existing, order)
 
 
-_BUILDERS = {"sqlite": _on_conflict, "postgresql": _on_conflict, "oracle": _merge}
+_BUILDERS = {
+    "sqlite": _on_conflict,
+    "postgresql": _on_conflict,
+    "oracle": _merge,
+    "mysql": _on_duplicate,
+    "mariadb": _on_duplicate,
+}
 
 
 def _quote(dialect: Dialect) -> Callable[[str], str]:
