@@ -1,7 +1,8 @@
 """The HTTP door: takes events in, and says 202 only when they are committed.
 
 A request is looked at in this order: who it is for, how large it says it is, who sent it, whether there is room for it,
-how large it really is, and only then what it says. Nothing is decoded for somebody who may not send.
+how large it really is, whether it is signed as it should be, and only then what it says. Nothing is unpacked or decoded for
+somebody who may not send.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
+from hashlib import blake2b
 from typing import Any
 
 import msgspec
@@ -22,9 +24,12 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from nave.api.access import from_here, shows
+from nave.api.bodies import AT_ONCE, unpacked
 from nave.api.bounds import Budget, Pace, Share
 from nave.api.events import Origin, events
+from nave.api.idempotency import HEADER, Answers, key_in
 from nave.api.problems import Problem, problem_response, translated
+from nave.api.signatures import Signing
 from nave.core.errors import NaveError, RetryableError
 from nave.core.protocols import Raw
 
@@ -55,6 +60,15 @@ class DoorSource:
     max_body: int = 16 * 2**20
     per_second: float | None = None
     """Records that it may send, on the average; None for as many as there is room for."""
+    signature: Signing | None = None
+    """How each request must be signed, whatever token it shows."""
+    xml: str | None = None
+    """The element that is one record, for a source that takes XML."""
+
+    @property
+    def guarded(self) -> bool:
+        """Whether a stranger is kept out."""
+        return self.token is not None or self.signature is not None
 
 
 def door(
@@ -67,16 +81,18 @@ def door(
     token: bytes | None = None,
     waiting_bytes: int = 32 * 2**20,
     body_seconds: float = 30.0,
+    answers: Answers | None = None,
     more: Sequence[Route] = (),
 ) -> Starlette:
     """The application: POST /events/{source}; GET /livez, /readyz, /status.
 
     `ready` gives a name -> bool mapping; all must be true for 200. `token` opens /status to other machines. Requests that
     are not yet answered hold `waiting_bytes` at most, or one largest body. `body_seconds` limits how long a body may take.
-    `more` are routes of their own.
+    `answers` remembers what was answered under an Idempotency-Key; without it, keys mean nothing. `more` are routes of
+    their own.
     """
     largest = max((source.max_body for source in sources.values()), default=0)
-    endpoint = _Events(sources, land, admit or _nobody, Budget(max(waiting_bytes, largest)), body_seconds)
+    endpoint = _Events(sources, land, admit or _nobody, Budget(max(waiting_bytes, largest)), body_seconds, answers)
     routes = [
         Route("/livez", _livez, methods=["GET"]),
         Route("/readyz", _readyz(ready or dict), methods=["GET"]),
@@ -107,7 +123,13 @@ class _Events:
     """POST /events/{source} as a bare ASGI application: every event comes this way, so it makes only what it needs."""
 
     def __init__(
-        self, sources: Mapping[str, DoorSource], land: Land, admit: Admit, budget: Budget, body_seconds: float
+        self,
+        sources: Mapping[str, DoorSource],
+        land: Land,
+        admit: Admit,
+        budget: Budget,
+        body_seconds: float,
+        answers: Answers | None,
     ) -> None:
         self._sources = sources
         self._land = land
@@ -115,6 +137,7 @@ class _Events:
         self._budget = budget
         self._paces = {name: Pace(source.per_second) for name, source in sources.items() if source.per_second}
         self._seconds = body_seconds
+        self._answers = answers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: dict[bytes, bytes] = dict(scope["headers"])
@@ -124,9 +147,7 @@ class _Events:
                 body = await self._body(receive, source.max_body, share)
                 if body is None:
                     return
-                found = events(headers, body, source.entity)
-                self._took(source, len(found.records))
-                journal = await self._land(source.name, found.records, found.origin) if found.records else None
+                answer = await self._answer(source, headers, body, share)
         except NaveError as error:
             await _refuse(translated(error), headers, scope, receive, send)
             return
@@ -134,11 +155,38 @@ class _Events:
             _LOG.exception("event.failed")
             await _refuse(Problem("NAVE-A018", 500, {}), headers, scope, receive, send)
             return
-        answer = b'{"accepted":%d,"id":%s}' % (len(found.records), b"null" if journal is None else b"%d" % journal)
         await send(
             {"type": "http.response.start", "status": 202, "headers": [*_JSON, (b"content-length", b"%d" % len(answer))]}
         )
         await send({"type": "http.response.body", "body": answer})
+
+    async def _answer(self, source: DoorSource, headers: Mapping[bytes, bytes], body: bytes, share: Share) -> bytes:
+        """What to answer with 202; a repeat gets what the first one got, and nothing more is done for it."""
+        number = source.signature.check(headers, body) if source.signature else None
+        key = f"webhook {number}" if number else key_in(headers.get(HEADER))
+        if key is None or self._answers is None:
+            return await self._taken(source, headers, body, share)
+        before = await asyncio.to_thread(self._answers.begin, source.name, key, _asked(headers, body))
+        if before is not None:
+            return before.encode()
+        try:
+            answer = await self._taken(source, headers, body, share)
+        except Exception:
+            with suppress(NaveError):  # a store that is away gives the key back after a minute, by itself
+                await asyncio.to_thread(self._answers.forget, source.name, key)
+            raise
+        with suppress(NaveError):
+            await asyncio.to_thread(self._answers.keep, source.name, key, answer.decode())
+        return answer
+
+    async def _taken(self, source: DoorSource, headers: Mapping[bytes, bytes], body: bytes, share: Share) -> bytes:
+        """Read and land what the body says."""
+        whole = await unpacked(headers, body, source.max_body, share)
+        reading = (headers, whole, source.entity, source.xml)
+        found = events(*reading) if len(whole) <= AT_ONCE else await asyncio.to_thread(events, *reading)
+        self._took(source, len(found.records))
+        journal = await self._land(source.name, found.records, found.origin) if found.records else None
+        return b'{"accepted":%d,"id":%s}' % (len(found.records), b"null" if journal is None else b"%d" % journal)
 
     def _admit(self, scope: Scope, headers: Mapping[bytes, bytes]) -> DoorSource:
         if scope["method"] != "POST":
@@ -152,7 +200,7 @@ class _Events:
             raise self._unknown(name, shown)
         if _announced(headers) > source.max_body:
             raise Problem("NAVE-A003", 413, {"Connection": "close"}, limit=source.max_body)
-        if not may_send(source, shown):
+        if source.token is not None and not shows(source.token, shown):
             raise Problem("NAVE-A002", 401, {"WWW-Authenticate": 'Bearer realm="nave"', "Connection": "close"})
         self._look_for_room(source)
         return source
@@ -215,8 +263,14 @@ async def _refuse(problem: Problem, headers: Mapping[bytes, bytes], scope: Scope
 
 
 def may_send(source: DoorSource, shown: bytes) -> bool:
-    """Whether an Authorization header opens this source; takes as long for a wrong token as for a right one."""
-    return source.token is None or shows(source.token, shown)
+    """Whether an Authorization header is all that opens this source; takes as long for a wrong token as for a right one."""
+    return source.signature is None and (source.token is None or shows(source.token, shown))
+
+
+def _asked(headers: Mapping[bytes, bytes], body: bytes) -> bytes:
+    """A hash of all that decides what a request comes to."""
+    telling = sorted(one for one in headers.items() if one[0].startswith((b"ce-", b"content-type", b"content-encoding")))
+    return blake2b(repr(telling).encode() + body, digest_size=16).digest()
 
 
 def _announced(headers: Mapping[bytes, bytes]) -> int:

@@ -1,4 +1,4 @@
-"""What a request says: plain JSON, or CloudEvents in binary, structured or batch mode.
+"""What a request says: plain JSON or XML, or CloudEvents in binary, structured or batch mode.
 
 Attributes of an event travel in the origin, beside the record, under names that all begin with `ce-`: nothing from the wire
 can pass for a field of the record, and nothing in the origin chooses where it goes.
@@ -9,17 +9,16 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
 import msgspec
 
+from nave.api.bodies import XML, charset_of, json_of, xml_records
 from nave.api.problems import Problem
-from nave.core.errors import NaveError
 from nave.core.protocols import Raw
-from nave.formats import loads
 
 Origin = dict[str, str | int]
 
@@ -30,6 +29,8 @@ _ATTRIBUTE = re.compile(r"[a-z0-9]{1,40}")
 _NEEDED = ("specversion", "id", "source", "type")
 _OUR_TYPE = re.compile(r"(?:.+\.)?([A-Za-z0-9_-]+)\.(?:created|changed|merged|separated|retired)\.v[0-9]+")
 """The form of Nave's own event types, which name the entity; other people's types say what they like."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_ESCAPED = re.compile(r"\\(.)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,72 +41,117 @@ class Events:
     origin: Origin
 
 
-def events(headers: Mapping[bytes, bytes], body: bytes, entity: str) -> Events:
-    """The events of a request for a source of `entity`; a Problem with status 400, 413, 415 or 422 says what is wrong."""
-    media = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What is known of the source before anything is read."""
+
+    entity: str
+    xml: str | None
+    """The element that is one record, where it takes XML."""
+
+
+def events(headers: Mapping[bytes, bytes], body: bytes, entity: str, xml: str | None = None) -> Events:
+    """The events of a request for a source of `entity`, whose records in XML are the elements `xml`.
+
+    A Problem with status 400, 413, 415 or 422 says what is wrong.
+    """
+    media = _media(headers.get(b"content-type", b""))
     read = _READERS.get(media)
     if read is None:
-        accepted = ", ".join(sorted(kind.decode() for kind in _READERS))
+        accepted = ", ".join(sorted(kind.decode() for kind in _READERS if xml or kind not in XML))
         shown = media[:80].decode("ascii", "replace") or "-"
         raise Problem("NAVE-A004", 415, {"Accept-Post": accepted, "Connection": "close"}, media=shown, accepted=accepted)
-    return read(headers, _decoded(body), entity)
+    return read(headers, body, _Source(entity, xml))
 
 
-def _decoded(body: bytes) -> Any:
-    try:
-        return loads(body)
-    except NaveError as error:
-        problem = Problem("NAVE-A011", 400, {})
-        problem.cause = error
-        raise problem from error
+def _media(kind: bytes) -> bytes:
+    return kind.partition(b";")[0].strip().lower()
 
 
-def _json(headers: Mapping[bytes, bytes], content: Any, entity: str) -> Events:
+def _json(headers: Mapping[bytes, bytes], body: bytes, source: _Source) -> Events:
     """Plain JSON, or the data of a CloudEvent in binary mode."""
-    attributes = {
-        name[3:].decode("latin-1"): unquote(value.decode("latin-1"))
-        for name, value in headers.items()
-        if name.startswith(b"ce-")
-    }
+    content = json_of(body)
+    attributes = _in_headers(headers)
     if attributes:
-        return Events([_record(content, 1)], _origin(_checked(attributes, entity, 1)))
+        return Events([_record(content, 1)], _origin(_checked(attributes, source.entity, 1)))
     if type(content) is list:
         _check_count(content)
         return Events([_record(one, number) for number, one in enumerate(content, 1)], {"unit": "event"})
     return Events([_record(content, 1)], {"unit": "event"})
 
 
-def _structured(headers: Mapping[bytes, bytes], content: Any, entity: str) -> Events:
-    attributes, data = _opened(content, entity, 1)
+def _xml(headers: Mapping[bytes, bytes], body: bytes, source: _Source) -> Events:
+    """Plain XML, or the data of a CloudEvent in binary mode."""
+    kind = headers[b"content-type"]
+    records = xml_records(body, source.xml, charset_of(kind), _media(kind))
+    _check_count(records)
+    attributes = _in_headers(headers)
+    if not attributes:
+        return Events(records, {"unit": "element"})
+    return Events([_only(records, 1)], _origin(_checked(attributes, source.entity, 1)))
+
+
+def _structured(headers: Mapping[bytes, bytes], body: bytes, source: _Source) -> Events:
+    attributes, data = _opened(json_of(body), source, 1)
     return Events([data], _origin(attributes))
 
 
-def _batch(headers: Mapping[bytes, bytes], content: Any, entity: str) -> Events:
+def _batch(headers: Mapping[bytes, bytes], body: bytes, source: _Source) -> Events:
+    content = json_of(body)
     if type(content) is not list:
         raise Problem("NAVE-A012", 422, {}, number=1, found=_kind(content))
     _check_count(content)
-    opened = [_opened(one, entity, number) for number, one in enumerate(content, 1)]
+    opened = [_opened(one, source, number) for number, one in enumerate(content, 1)]
     origin: Origin = {"unit": "event"}
     if opened:
         origin["ce-batch"] = msgspec.json.encode([attributes for attributes, _ in opened]).decode()
     return Events([data for _, data in opened], origin)
 
 
-_READERS = {
+_READERS: Mapping[bytes, Callable[[Mapping[bytes, bytes], bytes, _Source], Events]] = {
     b"application/json": _json,
     b"application/cloudevents+json": _structured,
     b"application/cloudevents-batch+json": _batch,
+    **dict.fromkeys(XML, _xml),
 }
 
 
-def _opened(event: Any, entity: str, number: int) -> tuple[dict[str, str], Raw]:
+def _in_headers(headers: Mapping[bytes, bytes]) -> dict[str, str]:
+    return {
+        name[3:].decode("latin-1"): _header_text(name, value) for name, value in headers.items() if name.startswith(b"ce-")
+    }
+
+
+def _header_text(name: bytes, value: bytes) -> str:
+    """As the HTTP binding has it (3.1.3.2): quotes go, and then one round of percent-decoding, which must give UTF-8."""
+    try:
+        text = value.decode("ascii")
+        if len(text) > 1 and text[0] == text[-1] == '"':
+            text = _ESCAPED.sub(r"\1", text[1:-1])
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError as error:
+        attribute, said = name[3:].decode("latin-1")[:80], ascii(value[:60])[2:-1]
+        raise Problem("NAVE-A031", 422, {}, attribute=attribute, said=said) from error
+
+
+def _opened(event: Any, source: _Source, number: int) -> tuple[dict[str, str], Raw]:
     """A structured event's attributes and its data."""
     if type(event) is not dict:
         raise Problem("NAVE-A012", 422, {}, number=number, found=_kind(event))
-    attributes = _checked({k: v for k, v in event.items() if k not in ("data", "data_base64")}, entity, number)
-    if "data_base64" in event:
-        return attributes, _record(_decoded(_unpacked(event, number)), number)
-    return attributes, _record(event.get("data"), number)
+    kept = {k: v for k, v in event.items() if k not in ("data", "data_base64")}
+    attributes = _checked(kept, source.entity, number)
+    kind = attributes.get("datacontenttype", "").encode("ascii", "replace")
+    data = _unpacked(event, number) if "data_base64" in event else event.get("data")
+    if _media(kind) in XML and isinstance(data, str | bytes):
+        body, charset = (data, charset_of(kind)) if isinstance(data, bytes) else (data.encode(), "utf-8")
+        return attributes, _only(xml_records(body, source.xml, charset, _media(kind)), number)
+    return attributes, _record(json_of(data) if isinstance(data, bytes) else data, number)
+
+
+def _only(records: list[Raw], number: int) -> Raw:
+    if len(records) != 1:
+        raise Problem("NAVE-A012", 422, {}, number=number, found=f"{len(records)} elements")
+    return records[0]
 
 
 def _unpacked(event: Mapping[str, Any], number: int) -> bytes:
@@ -133,8 +179,9 @@ def _checked(attributes: Mapping[str, Any], entity: str, number: int) -> dict[st
         if value is None:
             continue
         text = value if type(value) is str else str(value).lower() if type(value) is bool else str(value)
-        if not _ATTRIBUTE.fullmatch(name) or isinstance(value, dict | list) or not 0 < len(text) <= _LONGEST:
-            raise Problem("NAVE-A014", 422, {}, number=number, attribute=name[:80], said=text[:80])
+        plain = 0 < len(text) <= _LONGEST and not isinstance(value, dict | list) and not _CONTROL.search(text)
+        if not plain or not _ATTRIBUTE.fullmatch(name):
+            raise Problem("NAVE-A014", 422, {}, number=number, attribute=name[:80], said=_CONTROL.sub("?", text[:80]))
         checked[name] = text
     if checked["specversion"] != "1.0":
         raise Problem("NAVE-A014", 422, {}, number=number, attribute="specversion", said=checked["specversion"][:80])
