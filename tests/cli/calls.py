@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -41,14 +42,19 @@ def nave(*arguments: str | Path, hub: Path | None = None, environ: Mapping[str, 
 
 
 def start(*arguments: str | Path, hub: Path, environ: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
-    """Start one command as a process of its own."""
+    """Start one command as a process of its own; Ctrl-C reaches it also where the tests run behind a shell that has none."""
     return subprocess.Popen(
         [*COMMAND, "--hub", str(hub), *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "NAVE_LANG": "en", "COLUMNS": "200", **(environ or {})},
+        preexec_fn=_hear_ctrl_c,
     )
+
+
+def _hear_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:

@@ -196,7 +196,7 @@ def test_the_waiting_room_names_waits_placeholders_and_what_was_noticed(hub: Pat
 
 
 def test_the_state_tells_that_something_was_noticed(hub: Path) -> None:
-    assert nave("--json", "status", hub=hub).data["noticed"] == {"late": 1, "circles": 0, "loops": 1}
+    assert nave("--json", "status", hub=hub).data["noticed"] == {"late": 1, "circles": 0, "loops": 1, "missing": 0}
     assert "1 waits too long" in nave("status", hub=hub).out
     assert "等待超期 1 项" in nave("status", "--lang", "zh", hub=hub).out
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from nave.config import load
+from nave.core.planning import advance
+from nave.workers.build import build_hub, compile_hub
+from nave.workers.flows import Hub
 from tests.cli.calls import Answer, nave
 from tests.cli.tiny import write_hub
 
@@ -37,6 +43,15 @@ def drop(hub: Path, name: str, keys: range, grade: str = "gold") -> None:
     rows = [f"S{number},Customer {number},T-{number},A,2026-11-01 10:00:00,{grade}" for number in keys]
     text = "\n".join(["CODE,NAME,TAX,STATUS,CHANGED,GRADE", *rows, ""])
     (hub / "drop" / f"customers_{name}.csv").write_text(text, "utf-8")
+
+
+@contextmanager
+def built(hub: Path) -> Iterator[Hub]:
+    config = load(hub).config
+    assert config is not None
+    made = build_hub(config, compile_hub(config), deaf=True)
+    yield made
+    made.store.close()
 
 
 def run(hub: Path) -> Answer:
@@ -111,6 +126,26 @@ def test_another_identity_stops_the_hub_until_it_is_applied_from_a_plan(hub: Pat
     assert nave("apply", file, hub=hub).status == 0
     assert run(hub).status == 0
     assert "the store is as the rules of the folder say" in nave("plan", hub=hub).out
+
+
+def test_a_killed_apply_goes_on_without_asking_again_but_not_to_yet_other_rules(hub: Path) -> None:
+    drop(hub, "1", range(2, 12))
+    run(hub)
+    entity = hub / "entities/customer.yaml"
+    entity.write_text(_ENTITY.replace("[tax_id]", "[name]"), "utf-8")
+    with built(hub) as half:
+        advance(half.store, half.entities["customer"], 1.0, half.ids, at_once=5)
+
+    stopped = run(hub)
+    entity.write_text(_ENTITY.replace("[tax_id]", "[phone]"), "utf-8")
+    other = nave("apply", hub=hub)
+    entity.write_text(_ENTITY.replace("[tax_id]", "[name]"), "utf-8")
+    gone_on = nave("apply", hub=hub)
+
+    assert (stopped.status, "NAVE-E136" in stopped.err) == (1, True)
+    assert (other.status, "NAVE-E137" in other.err) == (5, True)
+    assert gone_on.status == 0
+    assert run(hub).status == 0
 
 
 def test_a_plan_of_other_rules_or_of_an_older_store_is_not_applied(hub: Path, tmp_path: Path) -> None:

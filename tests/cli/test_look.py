@@ -86,6 +86,50 @@ def test_a_record_is_found_by_any_key_by_its_id_and_by_a_key_with_slashes_and_do
     assert odd["document"]["name"] == "Delta"
 
 
+@pytest.mark.parametrize("verb", ["show", "why", "trace", "around"])
+def test_a_record_is_named_by_the_key_of_one_system(looked_at: Path, verb: str) -> None:
+    named, by_key = (nave(verb, f"customer/{name}", "--json", hub=looked_at) for name in ("erp:E1", "E1"))
+    other = nave(verb, "customer/shop:E1", hub=looked_at)
+
+    assert named.status == 0
+    assert named.data == by_key.data
+    assert (other.status, other.out) == (1, "")
+    assert "error[NAVE-E204]" in other.err
+
+
+def test_one_field_and_a_letter_are_named_by_system_and_key_too(looked_at: Path) -> None:
+    field = nave("why", "customer/shop:a/b.c.name", "--json", hub=looked_at).data
+    letter = nave("trace", "customer/shop:S3", "--json", hub=looked_at).data
+    nobody = nave("trace", "customer/erp:S3", hub=looked_at)
+    bare = nave("trace", "erp:E1", "--json", hub=looked_at).data
+
+    assert [one["value"] for one in field["fields"]] == ["Delta"]
+    assert [one["key"] for one in letter["letters"]] == ["S3"]
+    assert nobody.status == 1
+    assert len(bare["records"]) == 1
+
+
+def test_where_a_key_means_several_records_all_are_named_and_none_is_guessed(full: Path) -> None:
+    more = "CODE,NAME,TAX,STATUS,CHANGED\nE1,Other,,A,2026-11-01 10:00:00\nerp:E2,Odd,,A,2026-11-01 10:00:00\n"
+    (full / "drop" / "customers_2.csv").write_text(more, encoding="utf-8")
+    assert nave("run", "--until-idle", "--no-http", "--poll", "0.1", hub=full).status == 4
+
+    shown = nave("show", "customer/E1", hub=full)
+    refused = nave("why", "customer/E1.name", hub=full)
+    one = nave("why", "customer/shop:E1.name", "--json", hub=full).data
+    either = nave("why", "customer/erp:E2", hub=full)
+
+    assert "2 golden records are known as customer/E1" in shown.out
+    assert [line.split()[0] for line in shown.out.splitlines() if line.startswith("customer/")] == [
+        "customer/erp:E1",
+        "customer/shop:E1",
+    ]
+    assert (refused.status, refused.out) == (2, "")
+    assert "customer/erp:E1, customer/shop:E1" in refused.err
+    assert [field["value"] for field in one["fields"]] == ["Other"]
+    assert "customer/erp:E2, customer/shop:erp:E2" in either.err
+
+
 @pytest.mark.parametrize(
     ("what", "status", "said"),
     [

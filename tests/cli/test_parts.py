@@ -186,3 +186,19 @@ def test_a_receipt_counts_what_was_split_off_too(clerks: Path) -> None:
     assert (name, split["received"], split["dead"]) == ("shop.orders.clerk", 3, 1)
     assert split["received"] == sum(split[one] for one in ("applied", "unchanged", "superseded", "waiting", "dead"))
     assert done.status == 4
+
+
+@pytest.mark.parametrize(("stays", "left"), [("", ["W1"]), ("    stays: true\n", ["W1", "W2"])])
+def test_a_snapshot_takes_along_what_only_its_missing_records_said(clerks: Path, stays: str, left: list[str]) -> None:
+    change(clerks, "systems/shop.yaml", 'pattern: "orders*.csv"', 'pattern: "orders*.csv"\n    snapshot: true')
+    change(clerks, "mappings/shop/order.yaml", "    to: employee\n", f"    to: employee\n{stays}")
+    header, *rows = ORDERS.replace("D9", "D1").splitlines()
+    (clerks / "drop/orders_1.csv").write_text("\n".join([header, rows[0], rows[1], rows[3].replace("never", "2026-11-03")]))
+    nave("run", "--until-idle", "--no-http", "--poll", "0.1", hub=clerks)
+
+    (clerks / "drop/orders_2.csv").write_text("\n".join([header, rows[0]]))
+    nave("run", "--until-idle", "--no-http", "--poll", "0.1", hub=clerks)
+
+    there = [key for key in ("W1", "W2") if nave("show", f"employee/shop:{key}", hub=clerks).status == 0]
+    assert there == left
+    assert [nave("show", f"order/{key}", hub=clerks).status for key in ("O1", "O2", "O4")] == [0, 1, 1]

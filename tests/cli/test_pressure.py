@@ -14,6 +14,8 @@ import pytest
 from nave.cli.doors import opened_doors
 from nave.cli.failures import Stop
 from nave.config import HubConfig, load
+from nave.core import stops
+from nave.core.errors import LoginError
 from nave.core.protocols import Batch
 from nave.workers.build import build_hub, compile_hub
 from nave.workers.flows import Hub
@@ -52,7 +54,9 @@ def test_status_tells_what_waits_against_what_may(behind: Path) -> None:
     journal = data["journal"]
     assert (journal["records"], journal["limit"], journal["full"]) == (4, 3, True)
     assert 0 < journal["bytes"] < journal["bytes_limit"] == 2**30
-    assert data["circuits"] == [{"sink": "erp.customers_out", "state": "closed", "since": None, "next": None, "error": None}]
+    closed = {"sink": "erp.customers_out", "state": "closed", "since": None, "next": None, "error": None}
+    assert data["circuits"] == [{**closed, "needs_person": False}]
+    assert data["stopped"] == []
     assert "4 of at most 3 records wait to be applied" in text
 
 
@@ -131,3 +135,33 @@ def test_with_a_token_it_listens_everywhere_and_without_one_on_this_machine(hub:
             shown = asked(url, "POST", "/events/crm.customers", Authorization="Bearer s3cr3t-of-the-crm")
         run.close()
     assert shown[0] == 202
+
+
+def test_status_says_whose_login_was_refused_until_a_person_lets_it_try_again(hub: Path) -> None:
+    with opened(hub) as (_, made), made.store.write() as tx:
+        for name in ("erp.customers_out", "erp.customers"):
+            stops.stop(tx, name, LoginError("NAVE-S034", name="erp", reason="wrong password"), "mark", made.clock())
+
+    data, english, chinese = (
+        nave("status", "--json", hub=hub).data,
+        nave("status", hub=hub).out,
+        nave("--lang", "zh", "status", hub=hub).out,
+    )
+
+    assert [(one["name"], one["code"]) for one in data["stopped"]] == [
+        ("erp.customers", "NAVE-S034"),
+        ("erp.customers_out", "NAVE-S034"),
+    ]
+    (circuit,) = data["circuits"]
+    assert (circuit["state"], circuit["needs_person"], circuit["error"]) == ("open", True, "NAVE-S034")
+    assert "needs a person" in english
+    assert "wrong password" in english
+    assert "需要人工处理" in chinese
+
+    resumed = nave("sink", "resume", "erp.customers_out", "--as", "li.wei", hub=hub)
+    also = nave("source", "resume", "erp.customers", "--json", hub=hub)
+    assert (resumed.status, also.data["resumed"]) == (0, True)
+    assert nave("source", "resume", "shop.customers", "--json", hub=hub).data["resumed"] is False
+    assert nave("sink", "resume", "erp.nothing", hub=hub).status == 2
+    with opened(hub) as (_, made), made.store.read() as tx:
+        assert [one.until for one in stops.stopped(tx, ["erp.customers_out", "erp.customers"])] == [0.0, 0.0]

@@ -16,20 +16,12 @@ import pytest
 
 from tests.cli.calls import nave, start, until
 from tests.cli.tiny import drop_files, rows_of
+from tests.servers import free_port
 
 
 @pytest.fixture
 def port() -> int:
-    """A free port below those that outgoing connections take."""
-    for number in range(18_600, 18_900):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", number))
-            except OSError:
-                continue
-            return number
-    raise AssertionError("no free port")
+    return free_port()
 
 
 @contextmanager

@@ -77,7 +77,7 @@ def test_what_the_loader_accepts_fits_its_schema(file: str) -> None:
         ("system", "system: x\nconnections: {a: {type: nothing}}\n", False),
         ("system", "system: x\nsources: {a: {entity: e, from: c, mapping: m, query: q, every: 5m}}\n", True),
         ("system", "system: x\nsources: {a: {entity: e, from: c, mapping: m, query: q, every: 5}}\n", False),
-        ("system", "system: x\nsources: {a: {entity: e, from: c, mapping: m, expect: {}}}\n", False),
+        ("system", "system: x\nsources: {a: {entity: e, from: c, mapping: m, expect: {by: 6}}}\n", False),
         ("system", "system: x\nsinks: {a: {entity: e, to: c, mapping: m, table: t, limits: {rate: 20/s}}}\n", True),
         ("system", "system: x\nsinks: {a: {entity: e, to: c, mapping: m}}\n", False),
         ("entity", "entity: x\nfields: {a: {type: {list: {object: {b: {type: code}}}}}}\n", True),

@@ -19,6 +19,7 @@ from nave.core.clock import id_text
 from nave.core.entities import Document
 from nave.core.explosion import plain as number
 from nave.core.store import Transaction
+from nave.core.views import Golden, find_named
 
 _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "order": ("number", "date", "status", "total", "salesperson"),
@@ -52,9 +53,16 @@ def looked_around(tx: Transaction, config: HubConfig, entity: str, key: str, lim
     if entity not in LOOKS:
         raise Stop(exits.USAGE, "NAVE-E129", entity=entity, known=", ".join(LOOKS))
     found = all_around(tx, entity, key, config.systems, limit)
+    named = find_named(tx, entity, key) if ":" in key else []
+    there = {one.id for one in found}
+    found += [one for each in named if each.id not in there for one in _of(tx, each, config, limit)]
     if not found:
         raise Stop(exits.PROBLEM, "NAVE-E204", entity=entity, key=key[:80], near="-")
     return found
+
+
+def _of(tx: Transaction, golden: Golden, config: HubConfig, limit: int) -> list[Around]:
+    return all_around(tx, golden.entity, id_text(golden.id), config.systems, limit)
 
 
 def as_data(one: Around, config: HubConfig) -> dict[str, Any]:

@@ -54,7 +54,11 @@ Check = Callable[[Session, HubConfig], Iterator[Finding]]
 
 def doctor(session: Session) -> int:
     """Run all checks; 1 if one failed, 3 if those that failed could not be reached."""
-    findings = list(_findings(session))
+    return told(session, list(_findings(session)))
+
+
+def told(session: Session, findings: Sequence[Finding]) -> int:
+    """Answer with what checks saw; the exit status says how bad it is."""
     data = [
         {"check": one.name, "verdict": one.verdict.lower(), "text": one.text, "help": one.help or None} for one in findings
     ]
@@ -220,10 +224,11 @@ def _schedules(session: Session, config: HubConfig) -> Iterator[Finding]:
 def _connections(session: Session, config: HubConfig) -> Iterator[Finding]:
     for system in config.systems.values():
         for connection in system.connections.values():
-            yield _connection(session, config, system, connection)
+            yield reached(session, config, system, connection)
 
 
-def _connection(session: Session, config: HubConfig, system: SystemConfig, connection: ConnectionConfig) -> Finding:
+def reached(session: Session, config: HubConfig, system: SystemConfig, connection: ConnectionConfig) -> Finding:
+    """Whether the far side of a connection answers, asked once."""
     name = f"{system.name}.{connection.name}"
     if connection.spec.check is None:
         return Finding(name, "ok", session.words("doctor.no_check", type=connection.type))

@@ -80,10 +80,17 @@ ENTRIES: tuple[Entry, ...] = (
         (
             _argument("folder", "[DIR]", type=_FOLDER, default="."),
             _option("--example", type=click.Choice(["plant"])),
+            _option("--system", "systems", multiple=True, metavar="NAME"),
+            _option("--list", "listed", is_flag=True),
             _option("--size", type=click.IntRange(50, 900_000), default=200, metavar="N"),
             _option("--seed", type=int, default=1, metavar="N"),
         ),
-        ("nave init shop", "nave init plant --example plant"),
+        (
+            "nave init shop",
+            "nave init plant --example plant",
+            "nave init hub --system nc --system tryton",
+            "nave init --list",
+        ),
         (exits.FINE, exits.USAGE, exits.REFUSED),
     ),
     Entry("check", "nave.cli.check:check", (), ("nave check", "nave check --json")),
@@ -222,6 +229,27 @@ ENTRIES: tuple[Entry, ...] = (
         ("nave findings", "nave findings settle 01JD5K7WQX2VH"),
         _LOOKING,
     ),
+    Entry(
+        "receipt",
+        "nave.cli.receipts:receipt",
+        (_argument("what", "[ID|FILE]", required=False), _option("--limit", type=_COUNT, default=50, metavar="N")),
+        ("nave receipt orders_7.xml", "nave receipt 01JD5K7WQX2VH --json"),
+        (*_LOOKING, exits.PARTLY),
+    ),
+    Entry(
+        "unknown",
+        "nave.cli.unknown:unknown",
+        (
+            _argument("verb", "[settle]", required=False),
+            _argument("number", "[ID]", required=False),
+            _argument("verdict", "[done|again]", required=False),
+            _option("--key", metavar="KEY"),
+            _option("--limit", type=_COUNT, default=50, metavar="N"),
+            _SETTLING[1],
+        ),
+        ("nave unknown", "nave unknown settle nc.vouchers/01JD5K7WQX2VH done --key V-2026-0117"),
+        _LOOKING,
+    ),
     Entry("dead"),
     Entry(
         "dead list",
@@ -336,6 +364,22 @@ ENTRIES: tuple[Entry, ...] = (
         (_argument("file", "[FILE]", type=_FILE, required=False), _SETTLING[0]),
         ("nave apply change.json", "nave apply --yes"),
         (*_LOOKING, exits.REFUSED),
+    ),
+    Entry("sink"),
+    Entry(
+        "sink resume",
+        "nave.cli.resume:resume_sink",
+        (_argument("name", "SINK"), _SETTLING[1]),
+        ("nave sink resume crm.customers_out",),
+        _LOOKING,
+    ),
+    Entry("source"),
+    Entry(
+        "source resume",
+        "nave.cli.resume:resume_source",
+        (_argument("name", "SOURCE"), _SETTLING[1]),
+        ("nave source resume erp.customers",),
+        _LOOKING,
     ),
     Entry("holds"),
     Entry(
@@ -482,6 +526,40 @@ ENTRIES: tuple[Entry, ...] = (
         (exits.FINE, exits.USAGE),
     ),
     Entry(
+        "connector check",
+        "nave.cli.connectorcheck:check_connections",
+        (_argument("name", "SYSTEM"),),
+        ("nave connector check nc", "nave connector check crm.api --json"),
+        _LOOKING,
+    ),
+    Entry(
+        "connector sample",
+        "nave.cli.connectorsample:sample",
+        (_argument("source", "SYSTEM.SOURCE"), _option("-n", "count", type=_COUNT, default=5, metavar="N")),
+        ("nave connector sample crm.customers", "nave connector sample erp.orders -n 20 --json"),
+        _LOOKING,
+    ),
+    Entry(
+        "connector conform",
+        "nave.cli.conform:conform",
+        (_argument("name", "NAME"), _option("--config", type=_FILE, metavar="FILE")),
+        ("nave connector conform http", "nave connector conform sql --config server.yaml"),
+    ),
+    Entry(
+        "connector install-capture",
+        "nave.cli.capture:install_capture",
+        (
+            _argument("system", "SYSTEM"),
+            _argument("tables", "TABLE...", nargs=-1, required=True),
+            _option("--key", multiple=True, metavar="COLUMN"),
+            _flag("--show"),
+            _flag("--remove"),
+            _SETTLING[0],
+        ),
+        ("nave connector install-capture erp CUSTOMER ITEM --show", "nave connector install-capture erp CUSTOMER --remove"),
+        (*_LOOKING, exits.REFUSED),
+    ),
+    Entry(
         "demo",
         "nave.cli.demo:demo",
         (
@@ -498,8 +576,8 @@ ENTRIES: tuple[Entry, ...] = (
 SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("start", ("init", "new", "check", "test", "doctor")),
     ("work", ("run", "sync", "serve", "worker", "schedule")),
-    ("look", ("status", "show", "around", "bom", "why", "trace", "waiting", "findings")),
-    ("repair", ("review", "unmerge", "pin", "unpin", "dead", "holds", "map", "plan", "apply")),
+    ("look", ("status", "show", "around", "bom", "why", "trace", "receipt", "waiting", "findings")),
+    ("repair", ("review", "unmerge", "pin", "unpin", "dead", "unknown", "holds", "sink", "source", "map", "plan", "apply")),
     ("other", ("explain", "match", "connector", "schema", "db", "backup")),
 )
 """The commands as `nave --help` groups them."""

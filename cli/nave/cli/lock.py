@@ -13,8 +13,7 @@ from pathlib import Path
 
 from nave.cli import exits
 from nave.cli.failures import Stop
-
-LOCK = ".nave/run.lock"
+from nave.workers.alone import LOCK
 
 
 @contextmanager

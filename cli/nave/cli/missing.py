@@ -18,7 +18,8 @@ from nave.core import dead
 from nave.core.clock import id_text
 from nave.workers.release import freed
 
-_CODE = "NAVE-M104"
+_CODES = {"NAVE-M104": "table", "NAVE-K394": "archive"}
+"""Errors that name a code nobody knows, and what each calls the place that lacks it: our table, an archive of the target."""
 _MOST = 1_000_000
 
 
@@ -48,7 +49,7 @@ class _Missing:
 def missing(session: Session, *, table: str | None, release: bool, yes: bool, actor: str | None) -> int:
     """Show what is missing; with `release`, let exactly those records through again whose code is in the table by now."""
     with opened_store(session) as (config, store), store.read() as tx:
-        found = _found(config, dead.open_letters(tx, None, _CODE, _MOST), table)
+        found = _found(config, [one for code in _CODES for one in dead.open_letters(tx, None, code, _MOST)], table)
     if release:
         ids = _released(session, [number for one in found if one.known for number in one.letters])
         if ids:
@@ -67,7 +68,7 @@ def _found(config: HubConfig, letters: Sequence[Any], table: str | None) -> list
     groups: dict[tuple[str, str], _Missing] = {}
     for letter in letters:
         params = json.loads(letter.params)
-        name, code = str(params.get("table")), str(params.get("value"))
+        name, code = str(params.get(_CODES[letter.code])), str(params.get("value"))
         if table not in (None, name):
             continue
         known = _known(config, name, code, letter.flow)

@@ -9,13 +9,15 @@ import sqlalchemy as sa
 from nave.cli.page import Page
 from nave.core.store import Store
 from nave.core.store import schema as t
+from nave.workers.arrivals import MISSING
 from nave.workers.notice import CIRCLE, LATE, LOOP
 
-_NAMES = {LATE: "late", CIRCLE: "circles", LOOP: "loops"}
+_NAMES = {LATE: "late", CIRCLE: "circles", LOOP: "loops", MISSING: "missing"}
 
 
 def noticed(store: Store) -> dict[str, int]:
-    """How many open findings there are of waits that are late, of circles of waits, of bills that contain themselves."""
+    """How many open findings there are of waits that are late, of circles of waits, of bills that contain themselves, of
+    sources that should have brought something."""
     f = t.finding.c
     with store.read() as tx:
         mine = (f.state == t.Finding.OPEN, f.code.in_(list(_NAMES)))

@@ -64,7 +64,7 @@ def apply(session: Session, *, file: Path | None, yes: bool) -> int:
 
 def _check(session: Session, config: HubConfig, hub: Hub, found: Changes, file: Path | None, *, yes: bool) -> None:
     """Go on only with what somebody has looked at: a plan that still fits, or one that is shown now, or a plain yes."""
-    if found.half:
+    if found.half and not found.strange:
         return  # somebody agreed when it began
     if file is not None:
         _fits(hub, found, json.loads(file.read_text("utf-8")))

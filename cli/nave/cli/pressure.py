@@ -13,6 +13,7 @@ from nave.cli.words import Words
 from nave.config import HubConfig
 from nave.core.circuits import Circuit, circuits
 from nave.core.depth import Bounds, Waiting, total, waiting
+from nave.core.stops import Stop, stopped
 from nave.core.store import Store
 
 
@@ -23,6 +24,8 @@ class Pressure:
     waiting: Waiting
     bounds: Bounds
     circuits: Sequence[Circuit]
+    stops: Sequence[Stop] = ()
+    """Sources and sinks whose login was refused."""
 
     @property
     def full(self) -> bool:
@@ -39,7 +42,9 @@ def bounds_of(config: HubConfig) -> Bounds:
 def pressure(store: Store, sources: Iterable[str], sinks: Iterable[str], bounds: Bounds) -> Pressure:
     """Counted now, all at the same moment."""
     with store.read() as tx:
-        return Pressure(total(waiting(tx, sources).values()), bounds, circuits(tx, sinks, time.time()))
+        pushed, told = list(sources), list(sinks)
+        found = circuits(tx, told, time.time())
+        return Pressure(total(waiting(tx, pushed).values()), bounds, found, stopped(tx, [*pushed, *told]))
 
 
 def pressure_data(found: Pressure) -> dict[str, Any]:
@@ -58,10 +63,16 @@ def pressure_data(found: Pressure) -> dict[str, Any]:
             "since": moments.machine(one.since),
             "next": moments.machine(one.next_at),
             "error": one.error,
+            "needs_person": one.person,
         }
         for one in found.circuits
     ]
-    return {"journal": journal, "circuits": listed}
+    return {"journal": journal, "circuits": listed, "stopped": [_stop_data(one) for one in found.stops]}
+
+
+def _stop_data(one: Stop) -> dict[str, Any]:
+    times = {"since": moments.machine(one.since), "next": moments.machine(one.until or None)}
+    return {"name": one.flow, "code": one.code, "reason": one.text(), **times}
 
 
 def journal_text(found: Pressure, words: Words) -> str:
@@ -72,8 +83,14 @@ def journal_text(found: Pressure, words: Words) -> str:
 
 def pressure_lines(found: Pressure, page: Page) -> Iterator[str]:
     """For people: the journal, and the targets that do not answer."""
-    away = [(f"{one.sink}:", _circuit_text(one, page)) for one in found.circuits if one.state != "closed"]
+    away = [(f"{one.sink}:", _circuit_text(one, page)) for one in found.circuits if one.state != "closed" and not one.person]
+    away += [(f"{one.flow}:", _stop_text(one, page)) for one in found.stops]
     yield from page.pairs([(page.words("pressure.waiting"), journal_text(found, page.words)), *away], indent=0)
+
+
+def _stop_text(one: Stop, page: Page) -> str:
+    next_at = page.at(one.until) if one.until else "-"
+    return page.words("pressure.stopped", code=one.code, reason=one.text(page.words.language), name=one.flow, at=next_at)
 
 
 def _circuit_text(one: Circuit, page: Page) -> str:

@@ -14,7 +14,7 @@ from nave.config import HubConfig
 from nave.core.clock import id_text
 from nave.core.store import Transaction
 from nave.core.store import schema as t
-from nave.core.views import Golden, find, goldens
+from nave.core.views import Golden, find, find_named, goldens
 
 MASK = "***"
 _MOST_NEAR = 5
@@ -29,8 +29,8 @@ def split(what: str, entities: Mapping[str, object]) -> tuple[str, str]:
 
 
 def found(tx: Transaction, entity: str, key: str) -> list[Golden]:
-    """The golden records known by this key; a Stop that names keys which hold it where there are none."""
-    records = find(tx, entity, key)
+    """The golden records known by this key or `SYSTEM:KEY`; a Stop that names keys which hold it where there are none."""
+    records = find_named(tx, entity, key)
     if not records:
         raise Stop(exits.PROBLEM, "NAVE-E204", entity=entity, key=key[:80], near=", ".join(near(tx, entity, key)) or "-")
     return records
@@ -50,10 +50,12 @@ def by_id(tx: Transaction, number: int) -> list[Golden]:
 
 
 def by_key(tx: Transaction, key: str) -> list[Golden]:
-    """All golden records that some system knows by this key, of any entity."""
+    """All golden records that some system knows by this key, or by this `SYSTEM:KEY`, of any entity."""
     s = t.source_record.c
-    rows = tx.rows(sa.select(s.entity, s.record_id).where(s.key == key).distinct())
-    return [golden for entity in sorted({row[0] for row in rows}) for golden in find(tx, entity, key)]
+    system, colon, own = key.partition(":")
+    named = sa.and_(s.system == system, s.key == own) if colon else sa.false()
+    rows = tx.rows(sa.select(s.entity).where(sa.or_(s.key == key, named)).distinct())
+    return [golden for entity in sorted({row[0] for row in rows}) for golden in find_named(tx, entity, key)]
 
 
 def name_of(golden: Golden) -> str:

@@ -19,7 +19,7 @@ from nave.config import HubConfig
 from nave.core.clock import id_text
 from nave.core.store import Transaction
 from nave.core.store import schema as t
-from nave.core.views import Golden
+from nave.core.views import Golden, called
 
 _STATES = {
     t.Due.READY: "ready",
@@ -93,7 +93,8 @@ def _lines(shown: list[_Shown], what: str, page: Page) -> Iterator[str]:
     for place, one in enumerate(shown):
         if place:
             yield ""
-        yield from _record_lines(one, what, page)
+        names = ", ".join(called(one.golden, what.partition("/")[2]))
+        yield from _record_lines(one, what if len(shown) == 1 else f"{one.golden.entity}/{names}", page)
 
 
 def _record_lines(one: _Shown, what: str, page: Page) -> Iterator[str]:

@@ -44,7 +44,7 @@ def status(session: Session, *, watch: bool) -> None:
 
 def _lines(found: Books, load: Pressure, page: Page) -> Iterator[str]:
     yield from as_lines(found, page)
-    if not found.untouched:
+    if not found.untouched or load.stops:
         yield ""
         yield from pressure_lines(load, page)
     if found.untouched:

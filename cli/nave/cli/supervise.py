@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import structlog
 
 from nave.cli import exits
-from nave.cli.doors import door_sources
+from nave.cli.doors import has_door
 from nave.cli.failures import Stop
 from nave.cli.hubs import opened_hub
 from nave.cli.session import Session
@@ -22,8 +22,8 @@ from nave.cli.signals import Asked, ending_by_signal
 from nave.core import leases
 from nave.core.errors import NaveError
 from nave.core.store import Store
-from nave.workers.deliver import backoff
 from nave.workers.keep import holder_of
+from nave.workers.outcomes import backoff
 
 _log = structlog.get_logger()
 PARENT = "NAVE_PARENT"
@@ -69,7 +69,7 @@ def supervise(session: Session, *, workers: int, poll: float, http: bool) -> int
     with opened_hub(session) as (config, hub):
         refuse_embedded(hub.store)
         asked = threading.Event()
-        children = _children(session, config.folder, workers, poll, doors=http and bool(door_sources(config)))
+        children = _children(session, config.folder, workers, poll, doors=http and has_door(config))
         with ending_by_signal(asked.set) as ending:
             try:
                 session.remark("run.started_many", hub=config.name, count=len(children))

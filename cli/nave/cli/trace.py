@@ -22,13 +22,14 @@ from nave.core import dead
 from nave.core.clock import id_number
 from nave.core.store import Transaction
 from nave.core.store import schema as t
-from nave.core.views import Golden, Step, find
+from nave.core.texts import message
+from nave.core.views import Golden, Step, find_named
 from nave.core.views import trace as steps_of
 
 _BAD = frozenset({"dead", "letter", "unknown"})
 _MOST_LETTERS = 2_000
 """Letters without a key that are looked through; the newest ones."""
-_QUIET = ("unit", "sha256", "size", "trace")
+_QUIET = ("unit", "sha256", "size", "trace", "said")
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,10 @@ def trace(session: Session, *, what: str) -> None:
         keys = KeyReader(config)
         found = _found(tx, what, config, keys)
     data = {
-        "records": [{**identity(golden), "steps": [_step_data(one) for one in steps]} for golden, steps in found.goldens],
+        "records": [
+            {**identity(golden), "steps": [_step_data(one, session.language) for one in steps]}
+            for golden, steps in found.goldens
+        ],
         "letters": [letter_data(one, session.language, keys) for one in found.letters],
     }
     session.answer(data, _lines(found, session.page, keys), rows="records")
@@ -55,7 +59,7 @@ def _found(tx: Transaction, what: str, config: HubConfig, keys: KeyReader) -> _F
     entity, _, key = what.partition("/")
     names: list[str] = []
     if key and entity in config.entities:
-        goldens, letters = find(tx, entity, key), _letters(tx, keys, key, entity)
+        goldens, letters = find_named(tx, entity, key), _letters(tx, keys, key, entity)
         names = near(tx, entity, key)
     else:
         goldens, letters = _by_any_name(tx, keys, what)
@@ -86,16 +90,28 @@ def _of_batch(tx: Transaction, trace_id: str, most: int = 20) -> list[Golden]:
 
 
 def _letters(tx: Transaction, keys: KeyReader, key: str, entity: str | None = None) -> list[Any]:
-    """Dead letters of records that have this key and did not become part of a golden record."""
+    """Dead letters of records that have this key, or this `SYSTEM:KEY`, and did not become part of a golden record."""
     d = t.dead_letter.c
-    wanted = sa.select(t.dead_letter).where(d.key.in_([key, ""]), d.record_id.is_(None), d.stage == "apply")
+    system, _, own = key.partition(":")
+    wanted = sa.select(t.dead_letter).where(d.key.in_([key, own, ""]), d.record_id.is_(None), d.stage == "apply")
     if entity:
         wanted = wanted.where(d.entity == entity)
-    return keys.about(tx.rows(wanted.order_by(d.key.desc(), d.id.desc()).limit(_MOST_LETTERS)), key)
+    rows = tx.rows(wanted.order_by(d.key.desc(), d.id.desc()).limit(_MOST_LETTERS))
+    its = [row for row in rows if row.flow.partition(".")[0] == system] if own else []
+    return list(dict.fromkeys([*keys.about(rows, key), *keys.about(its, own)]))
 
 
-def _step_data(step: Step) -> dict[str, Any]:
-    return {"at": moments.machine(step.at), "what": step.what, "where": step.where, "detail": dict(step.detail)}
+def _step_data(step: Step, language: str) -> dict[str, Any]:
+    detail = {name: value for name, value in step.detail.items() if name != "said"}
+    said = step.detail.get("said")
+    if said:
+        detail["answer"] = {**said, **({"text": _said(said, language)} if said.get("code") else {})}
+    return {"at": moments.machine(step.at), "what": step.what, "where": step.where, "detail": detail}
+
+
+def _said(said: Mapping[str, Any], language: str) -> str:
+    params = {name: value for name, value in said.get("params", {}).items() if name not in ("code", "part", "language")}
+    return message(said["code"], "text", language, **params)
 
 
 def _lines(found: _Found, page: Page, keys: KeyReader) -> Iterator[str]:
@@ -114,7 +130,10 @@ def _lines(found: _Found, page: Page, keys: KeyReader) -> Iterator[str]:
 
 def _row(step: Step, page: Page) -> tuple[Cell | str, ...]:
     word = Cell(page.words.named("step", step.what), "bad" if step.what in _BAD else "")
-    return page.at(step.at), word, step.where, _detail(step.detail)
+    said = step.detail.get("said", {})
+    text = f"  {_said(said, page.words.language)}" if said.get("code") else ""
+    raw = f"  {said['raw']!r}" if said.get("raw") else ""
+    return page.at(step.at), word, step.where, f"{_detail(step.detail)}{text}{raw}"
 
 
 def _detail(detail: Mapping[str, Any]) -> str:

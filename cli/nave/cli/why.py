@@ -23,7 +23,7 @@ from nave.core.origins import why as lineage_of
 from nave.core.pins import Pin
 from nave.core.reasons import Lineage, Lost
 from nave.core.store import Transaction
-from nave.core.views import Golden, find
+from nave.core.views import Golden, called, find_named
 from nave.workers.flows import Hub
 
 
@@ -52,7 +52,7 @@ def why(session: Session, *, what: str) -> None:
     with opened_hub(session) as (config, hub), hub.store.read() as tx:
         entity, rest = split(what, config.entities)
         key, field = field_of(tx, entity, rest, config)
-        reasons = explained(tx, hub, config, only_one(found(tx, entity, key)), field)
+        reasons = explained(tx, hub, config, only_one(found(tx, entity, key), key), field)
     name = f"{entity}/{key}"
     session.answer(as_data(reasons), reason_lines(reasons, name, session.page), rows="fields")
 
@@ -66,7 +66,7 @@ def asked(hub: Hub, config: HubConfig) -> Callable[[str, str, str | None], dict[
             fields = config.entities[name].entity.model.model_fields
             if field is not None and field not in fields:
                 raise Stop(exits.USAGE, "NAVE-E205", entity=name, name=field[:80], near=nearest(field, list(fields)))
-            return as_data(explained(tx, hub, config, only_one(found(tx, name, key)), field))
+            return as_data(explained(tx, hub, config, only_one(found(tx, name, key), key), field))
 
     return answer
 
@@ -90,16 +90,17 @@ def field_of(tx: Transaction, entity: str, rest: str, config: HubConfig) -> tupl
     if not dot or not key:
         return rest, None
     if field in config.entities[entity].entity.model.model_fields:
-        return (rest, None) if not find(tx, entity, key) and find(tx, entity, rest) else (key, field)
-    if find(tx, entity, rest) or not find(tx, entity, key):
+        return (rest, None) if not find_named(tx, entity, key) and find_named(tx, entity, rest) else (key, field)
+    if find_named(tx, entity, rest) or not find_named(tx, entity, key):
         return rest, None
     fields = list(config.entities[entity].entity.model.model_fields)
     raise Stop(exits.USAGE, "NAVE-E205", entity=entity, name=field[:80], near=nearest(field, fields))
 
 
-def only_one(records: Sequence[Golden]) -> Golden:
+def only_one(records: Sequence[Golden], key: str = "") -> Golden:
+    """The record, or a Stop with what else the key may mean."""
     if len(records) > 1:
-        listed = ", ".join(f"{one.entity}/{id_text(one.id)}" for one in records)
+        listed = ", ".join(f"{one.entity}/{name}" for one in records for name in called(one, key))
         raise Stop(exits.USAGE, "NAVE-E210", count=len(records), ids=listed)
     return records[0]
 

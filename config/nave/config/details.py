@@ -56,7 +56,6 @@ CODES: Mapping[str, str] = {
     "share_form": "NAVE-C027",
     "name_form": "NAVE-C028",
     "name_reserved": "NAVE-C029",
-    "not_available": "NAVE-C034",
     "time_zone": "NAVE-C035",
     "cron": "NAVE-C036",
     "url_scheme": "NAVE-C048",

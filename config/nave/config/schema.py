@@ -11,7 +11,17 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, SecretStr, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    SecretStr,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from nave.core.units import Duration, Rate, Share, Size
@@ -28,6 +38,33 @@ def is_name(text: str) -> bool:
     return re.fullmatch(_NAME, text, re.ASCII) is not None and text not in _RESERVED
 
 
+def _numbered(value: str) -> str:
+    if value.count("{n}") != 1 or "/" in value:
+        raise ValueError("expected a file name with {n} in it once, such as orders_{n}.xml")
+    return value
+
+
+def _inside_file(value: str) -> str:
+    parts = value.split("/")
+    if len(parts) < 2 or not all(parts):
+        raise ValueError("expected a path such as Trailer/Amount")
+    return value
+
+
+def _days(value: str) -> str:
+    named = value.endswith(".csv") and not value.startswith("/") and ".." not in value.split("/") and "\\" not in value
+    if value not in ("daily", "workdays") and not named:
+        raise ValueError("expected daily, workdays, or a CSV file inside the hub's folder")
+    return value
+
+
+def _folder(value: str) -> str:
+    parts = value.split("/")
+    if any(part in ("", ".", "..") or part.startswith(".nave") for part in parts) or "\0" in value or "\\" in value:
+        raise ValueError("expected the name of a folder inside the connection's folder, such as receipts")
+    return value
+
+
 def _called(pattern: str, reserved: frozenset[str]) -> PlainValidator:
     def check(value: Any) -> str:
         if not isinstance(value, str) or not re.fullmatch(pattern, value, re.ASCII):
@@ -37,10 +74,6 @@ def _called(pattern: str, reserved: frozenset[str]) -> PlainValidator:
         return value
 
     return PlainValidator(check)
-
-
-def _later(value: Any) -> Any:
-    raise PydanticCustomError("not_available", "not available in this version")
 
 
 def _time_zone(value: str) -> str:
@@ -97,8 +130,6 @@ FieldName = Annotated[
     str, _called(_FIELD_NAME, _RESERVED_FIELDS), WithJsonSchema({"type": "string", "pattern": _FIELD_NAME})
 ]
 """A field of an entity: no `-`, so that expressions can name it."""
-Later = Annotated[Any, BeforeValidator(_later), WithJsonSchema({"not": {}})]
-"""A key that the design knows and this version does not: refused, never silently ignored."""
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 Cron = Annotated[str, AfterValidator(_cron)]
 Rule = Annotated[
@@ -206,6 +237,74 @@ class SourceLimitsFile(FileModel):
     journal: int | None = Field(default=None, ge=1, description="Records of this source that may wait to be applied")
 
 
+class SequenceFile(FileModel):
+    """Files that are numbered without gaps: `file` or `path` says where the number stands."""
+
+    file: Annotated[str, AfterValidator(_numbered)] | None = Field(
+        default=None, description="The file's name with {n} for its number: orders_{n}.xml"
+    )
+    path: Annotated[str, AfterValidator(_inside_file)] | None = Field(
+        default=None, description="Where the number stands in the file: Header/Number"
+    )
+    gaps: Literal["refuse", "report"] = Field(
+        default="refuse", description="Whether a file behind a gap is refused, or taken in and the gap a finding"
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> SequenceFile:
+        if (self.file is None) == (self.path is None):
+            raise ValueError("expected either file or path")
+        return self
+
+
+class ExpectFile(FileModel):
+    """What a file must add up to before anything of it is taken in, and when it should have come."""
+
+    control_total: Annotated[str, AfterValidator(_inside_file)] | None = Field(
+        default=None, description="Where the file says its sum: Trailer/Amount"
+    )
+    field: str | None = Field(default=None, min_length=1, description="The field of its records that adds up to it")
+    count: Annotated[str, AfterValidator(_inside_file)] | None = Field(
+        default=None, description="Where the file says how many records it has: Trailer/Count"
+    )
+    sequence: SequenceFile | None = Field(default=None, description="Files are numbered without gaps")
+    by: Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] | None = Field(
+        default=None, description="When it should have come, in the system's time zone: 06:30"
+    )
+    days: Annotated[str, AfterValidator(_days)] = Field(
+        default="daily", description="daily, workdays (Monday to Friday), or a CSV file of the hub with a calendar"
+    )
+    early: Duration = Field(default=timedelta(0), description="How long before midnight counts for the day")
+
+    @model_validator(mode="after")
+    def _together(self) -> ExpectFile:
+        if (self.control_total is None) != (self.field is None):
+            raise ValueError("control_total and field go together")
+        return self
+
+    @property
+    def looks_inside(self) -> bool:
+        """Whether a file must be read before it is taken in."""
+        return bool(self.control_total or self.count or self.sequence)
+
+
+class ReceiptFile(FileModel):
+    """A file that says what became of each line, written anew until every line has come to something."""
+
+    file: Annotated[str, AfterValidator(_folder)] = Field(
+        description="beside: where the file was dropped; or a folder inside the connection's, such as receipts"
+    )
+    format: Literal["json", "csv", "xml"] = Field(default="json", description="How it is written")
+
+
+class RejectsFile(FileModel):
+    """The refused lines of a file in its own layout, each with its reason, to be mended and dropped again."""
+
+    folder: Annotated[str, AfterValidator(_folder)] = Field(
+        default="rejects", description="A folder inside the connection's"
+    )
+
+
 class SourceFile(FileModel):
     """One stream of records in; the connector's own options stand beside these."""
 
@@ -219,7 +318,11 @@ class SourceFile(FileModel):
     snapshot: bool = Field(
         default=False, description="Each file, or each answer of its query, says all there is: what it does not name is gone"
     )
-    expect: Later = Field(default=None, description="Not available in this version")
+    expect: ExpectFile | None = Field(default=None, description="What a file must add up to, and when it should be there")
+    receipt: ReceiptFile | None = Field(default=None, description="Where to tell what became of each file")
+    rejects: RejectsFile | None = Field(
+        default=None, description="Where to put the refused lines of each file, to be mended"
+    )
 
 
 class SinkLimitsFile(FileModel):

@@ -13,7 +13,16 @@ from pydantic import BaseModel
 
 from nave.config.document import Document
 from nave.config.problems import Problem
-from nave.config.schema import HttpFile, LimitsFile, RetentionFile, SinkLimitsFile, SourceLimitsFile
+from nave.config.schema import (
+    ExpectFile,
+    HttpFile,
+    LimitsFile,
+    ReceiptFile,
+    RejectsFile,
+    RetentionFile,
+    SinkLimitsFile,
+    SourceLimitsFile,
+)
 from nave.core.entities import EntityType
 from nave.core.holds import Brakes
 from nave.core.identity import GUARDS, Guards
@@ -60,6 +69,9 @@ class SourceConfig:
     limits: SourceLimitsFile = field(default_factory=SourceLimitsFile)
     snapshot: bool = False
     """Whether each of its inputs says all there is."""
+    expect: ExpectFile | None = None
+    receipt: ReceiptFile | None = None
+    rejects: RejectsFile | None = None
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from nave.config.draft import Draft
 from nave.config.problems import shown
+from nave.config.receipts import check_receipts
 from nave.config.schema import ConnectionFile, FileModel, SinkFile, SinkLimitsFile, SourceFile, SystemFile
 from nave.config.shapes import ConnectionConfig, SinkConfig, SourceConfig, SystemConfig
 from nave.core.errors import NaveError
@@ -142,6 +143,7 @@ class _Parts:
         self._check_limits(name, common, connection.spec)
         if common.snapshot and connection.spec.extent(options) is Extent.PART:
             self.draft.report("NAVE-C140", ("sources", name, "snapshot"), key=True, type=connection.type)
+        check_receipts(self.draft, name, common, connection, options)
         return full, SourceConfig(
             full,
             self.system,
@@ -154,6 +156,9 @@ class _Parts:
             options,
             common.limits,
             common.snapshot,
+            common.expect,
+            common.receipt,
+            common.rejects,
         )
 
     def sink(self, name: str, data: dict[str, Any]) -> tuple[str, SinkConfig] | None:
