@@ -16,7 +16,7 @@ from pathlib import Path
 import psycopg
 
 from tests.servers import free_port, postgres_programs
-from tests.servers.postgres import _account
+from tests.servers.private import account
 
 
 def until(condition: Callable[[], bool], seconds: float, what: str) -> float:
@@ -162,12 +162,12 @@ def primary(settings: dict[str, str] | None = None) -> Iterator[Server]:
     """A running server; whatever was started from its folder is killed at the end."""
     programs = postgres_programs()
     assert programs
-    account = _account()
+    user = account("postgres")
     with tempfile.TemporaryDirectory(prefix="nave-pg-", ignore_cleanup_errors=True) as folder:
-        if account:
-            shutil.chown(folder, account)
-        server = Server(Path(folder) / "primary", programs, account, settings=settings or {})
-        _folder(server.home, account)
+        if user:
+            shutil.chown(folder, user)
+        server = Server(Path(folder) / "primary", programs, user, settings=settings or {})
+        _folder(server.home, user)
         server.create()
         server.start()
         try:

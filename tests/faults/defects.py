@@ -25,7 +25,7 @@ from nave.core.intake import Candidate, Intake
 from nave.core.journal import Landed
 from nave.core.protocols import Outcome
 from nave.core.store import schema as t
-from nave.workers import apply, deliver, keep, land, loops, prepare, probe, read, sweep
+from nave.workers import apply, deliver, keep, land, loops, outcomes, prepare, probe, read, sweep
 
 _GAP = 0.25
 _HOUR = 1.5
@@ -74,8 +74,9 @@ def _publish_before_commit() -> None:
 
 
 def _nack_ignored() -> None:
-    outcomes: dict[Any, Any] = dict(deliver._OUTCOMES)
-    _put(deliver, "_OUTCOMES", {**outcomes, Outcome.RETRY: deliver._accepted, Outcome.REJECTED: deliver._accepted})
+    accepted = outcomes._accepted
+    changed = {**outcomes._OUTCOMES, Outcome.RETRY: accepted, Outcome.REJECTED: accepted}
+    _put(outcomes, "_OUTCOMES", changed)
 
 
 def _unroutable_ignored() -> None:

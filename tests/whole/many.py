@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,7 +21,7 @@ from nave.core import leases, views
 from nave.core.store import Store, open_store
 from nave.core.store import schema as t
 from nave.workers.keep import holder_of
-from tests.servers import free_port
+from tests.servers import free_port, free_ports
 
 READ = "read:erp.customers"
 _FILES = {
@@ -139,7 +138,7 @@ class Many:
 
     def __init__(self, folder: Path, url: str, target: int) -> None:
         self.folder = folder
-        self.door = _port_after(target)
+        self.door = next(port for port in free_ports(2) if port != target)  # nobody listens at the target's yet
         self.store: Store = open_store(url)
         self.processes: list[subprocess.Popen[bytes]] = []
         for name, text in _FILES.items():
@@ -208,18 +207,6 @@ class Many:
                 process.kill()
                 process.wait()
         self.store.close()
-
-
-def _port_after(port: int) -> int:
-    """Another free port, though nobody listens at the first one yet."""
-    for number in range(port + 1, 32_000):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", number))
-            except OSError:
-                continue
-            return number
-    raise RuntimeError("no free port")
 
 
 def until(condition: Callable[[], Any], seconds: float = 60.0) -> None:

@@ -112,7 +112,7 @@ def some_plan(crowd: Crowd, chance: Random) -> unmerging.Plan | None:
 
 class Told(Likes):
     def waterfall(self, a: dict[str, str], b: dict[str, str]) -> tuple[Step, ...]:
-        return (Step("name", "letters", "some", a["name"], b["name"], 1.0, self.score(a["name"], b["name"])),)
+        return (Step("name", "letters", "some", a["name"], b["name"], 1.0, self.score(self.prepare(a), self.prepare(b))),)
 
 
 def test_pairs_wait_page_by_page_until_somebody_decides(memory: Store) -> None:
