@@ -4,6 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
+# Tests wait more than they compute: one process more than there are cores, a file of tests each.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(8, (os.cpu_count() or 1) + 1))')
+BESIDE := -n $(WORKERS) --dist loadfile
 
 .PHONY: help demo test test-long test-fast check fix bench bench-match faults lock clean
 
@@ -15,14 +18,14 @@ demo: $(VENV)/.run ## build the example plant, run the hub until nothing is left
 
 test: $(VENV)/.dev ## install what the tests need, and pass them
 	@scripts/install-services
-	@$(BIN)/python -m pytest -m "not long"
+	@$(BIN)/python -m pytest -m "not long" $(BESIDE)
 
 test-long: $(VENV)/.dev ## the tests that take minutes each: kills, partitions, planted defects, two hundred histories
 	@scripts/install-services
 	@$(BIN)/python -m pytest -m long
 
 test-fast: $(VENV)/.dev ## the quick loop, under a minute: the heart of it, no servers, nothing slow
-	@$(BIN)/python -m pytest -q -m "not slow and not service" tests/core tests/workers tests/mappings tests/api
+	@$(BIN)/python -m pytest -q -m "not slow and not service" $(BESIDE) tests/core tests/workers tests/mappings tests/api
 
 check: $(VENV)/.dev ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check .

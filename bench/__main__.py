@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.table import Table
 
-from bench import data, relay, scaled
+from bench import data, relay, scaled, transports
 from bench.chart import cost_chart
 from bench.measure import measured
 
@@ -42,11 +42,15 @@ class Plan(NamedTuple):
     outage: float
     deciding: tuple[int, ...]
     """Golden records that an incoming one is compared with."""
+    transports: tuple[int, int]
+    """Records between databases, and messages of a queue."""
 
 
 PLANS = {
-    "short": Plan(20_000, 1, (10_000,), 3.0, 1_000, 0.0, (10_000, 50_000)),
-    "full": Plan(100_000, 3, (10_000, 100_000, 1_000_000), 10.0, 10_000, 300.0, (10_000, 100_000, 1_000_000)),
+    "short": Plan(20_000, 1, (10_000,), 3.0, 1_000, 0.0, (10_000, 50_000), (3_000, 500)),
+    "full": Plan(
+        100_000, 3, (10_000, 100_000, 1_000_000), 10.0, 10_000, 300.0, (10_000, 100_000, 1_000_000), (50_000, 10_000)
+    ),
 }
 Result = dict[str, Any]
 
@@ -111,7 +115,8 @@ def machine() -> dict[str, str]:
 def rows(results: Result) -> list[Result]:
     """The figures with their goals, as the README and the performance page show them."""
     alone = [*_drop_rows(results["drop"]), *_size_rows(results["sizes"]), *_deciding_rows(results["deciding"])]
-    return [*alone, *_relay_rows(results["relay"])] + (
+    alone += [*_relay_rows(results["relay"]), *_transport_rows(results["transports"])]
+    return alone + (
         [*_worker_rows(results["scaled"]["drop"]), *_distance_rows(results["scaled"]), *_cost_rows(results["scaled"])]
         if results["scaled"]
         else []
@@ -159,6 +164,18 @@ def _relay_rows(wire: Result) -> Iterator[Result]:
     yield _row("relay", "64 senders, through to the target", most, "events/s", ratio, ">= 1,500 and 0.3")
     yield _row("relay", "64 senders, acknowledged", hub["taken_per_s"], "events/s")
     yield _row("relay", "forwarder: 64 senders", bare["through_per_s"], "events/s")
+
+
+def _transport_rows(found: Result) -> Iterator[Result]:
+    if not found:
+        return
+    for name, what in (("sql", "sql to sql"), ("file", "file to sql")):
+        raw, hub = found[name]["raw"], found[name]["hub"]
+        yield _row("transports", f"{what}, raw copy", raw, "us/record")
+        yield _row("transports", f"{what}, through the hub", hub, "us/record", raw / hub)
+    raw, hub = found["amqp"]["raw"], found["amqp"]["hub"]
+    yield _row("transports", "amqp to http, bare forwarder", raw, "messages/s")
+    yield _row("transports", "amqp to http, through the hub", hub, "messages/s", hub / raw)
 
 
 def _worker_rows(drop: Result) -> Iterator[Result]:
@@ -228,6 +245,7 @@ def main() -> None:
             "sizes": by_size(plan, folder),
             "deciding": [measured("deciding", str(size)) for size in plan.deciding],
             "relay": relay.measure(plan.seconds),
+            "transports": transports.measure(*plan.transports),
             "scaled": scaled.measure(min(plan.records, 50_000), plan.rounds, plan.seconds, plan.waiting, plan.outage),
         }
     results["rows"] = rows(results)

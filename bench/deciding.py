@@ -14,22 +14,24 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from bench.drop import Times
+from bench.rows import RECORD, SOURCE
 from nave.core import golden, likeness, linking, sharing
 from nave.core.clock import Ids
 from nave.core.entities import Document, encode, shipped
-from nave.core.identity import BLOCK, IdentityRules
+from nave.core.identity import BLOCK, IdentityRules, Name
 from nave.core.intake import Candidate, EntityRules, Intake, digest
-from nave.core.matching import MatchModel, Scored, Scorer
+from nave.core.matching import MatchModel, Prepared, Scored, Scorer
 from nave.core.matching.training import Training, train
 from nave.core.store import Store, open_store
 from nave.core.store import schema as t
+from nave.workers.loops import settle_interpreter
 
 _BATCH = 1000
 _CHUNK = 20_000
@@ -93,29 +95,16 @@ def fill(store: Store, entity: EntityRules, size: int) -> None:
             for number, document in documents
             for value in entity.identity.keys(document)
         ]
+        prepared = entity.identity.prepared({("erp", f"{number:08}"): document for number, document in documents})
         with store.write() as tx:
-            tx.insert(t.source_record, _SOURCE, [_source(number, text) for number, text in texts])
-            tx.insert(t.record, _RECORD, [_record(number, text) for number, text in texts])
+            tx.insert(t.source_record, SOURCE, [_source(number, text) for number, text in texts])
+            tx.insert(t.record, RECORD, [_record(number, text) for number, text in texts])
             tx.insert(t.delivery, _DELIVERY, [_delivery(number) for number, _ in texts])
             tx.insert(t.identity_key, ("entity", "rule", "value", "system", "key"), keys)
+            tx.insert(t.match_form, ("entity", "system", "key", "form"), _forms(entity, prepared))
     _mark_crowded(store, entity)
 
 
-_SOURCE = (
-    "entity",
-    "system",
-    "key",
-    "source",
-    "record_id",
-    "version",
-    "changed_at",
-    "arrival",
-    "hash",
-    "doc",
-    "journal_id",
-    "place",
-)
-_RECORD = ("id", "entity", "version", "hash", "doc", "changed_at", "cause", "journal_id")
 _DELIVERY = ("sink", "record_id", "due_version", "acked_version", "state", "next_at", "present", "changed_at")
 
 
@@ -129,6 +118,11 @@ def _record(number: int, text: str) -> tuple[Any, ...]:
 
 def _delivery(number: int) -> tuple[Any, ...]:
     return ("nc.customer", number + 1, 1, 1, int(t.Due.DELIVERED), 0.0, 1, 1.0)
+
+
+def _forms(entity: EntityRules, prepared: Mapping[Name, Prepared]) -> list[tuple[Any, ...]]:
+    scored = entity.identity.scored
+    return [("customer", *name, scored.scorer.forms.pack(one)) for name, one in prepared.items()] if scored else []
 
 
 def _mark_crowded(store: Store, entity: EntityRules) -> None:
@@ -215,6 +209,7 @@ def main() -> None:
     """Measure one size and print it as JSON."""
     size, batches = int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 5
     entity = rules(learned())
+    settle_interpreter()  # as every run of a hub does
     with tempfile.TemporaryDirectory(prefix="nave-deciding-") as folder:
         store = open_store("sqlite:///store.db", Path(folder))
         store.tend()

@@ -17,6 +17,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from bench.rows import RECORD, SOURCE
 from nave.core.around import around
 from nave.core.bills import Asked, bill
 from nave.core.entities import encode
@@ -29,21 +30,6 @@ from nave.core.uses import uses
 _CHUNK = 20_000
 _KINDS = ("order", "invoice", "payment", "shipment")
 _ON = date(2026, 11, 21)
-_RECORD = ("id", "entity", "version", "hash", "doc", "changed_at", "cause", "journal_id")
-_SOURCE = (
-    "entity",
-    "system",
-    "key",
-    "source",
-    "record_id",
-    "version",
-    "changed_at",
-    "arrival",
-    "hash",
-    "doc",
-    "journal_id",
-    "place",
-)
 _REFERENCE = ("record_id", "path", "entity", "system", "key", "link", "waiting", "since")
 Told = tuple[str, str, dict[str, Any], list[tuple[str, str, str]]]
 """(entity, key, document, links as (path, kind, "entity/key"))"""
@@ -129,8 +115,8 @@ def put(tx: Transaction, chunk: list[tuple[int, Told]]) -> None:
         records.append((number, entity, 1, b"", text, 1.0, "apply", 1))
         sources.append((entity, "erp", key, "erp.x", number, "1", 1.0, 1, b"", text, 1, number))
         links += [(number, path, *_target(target), kind, 0, 1.0) for path, kind, target in named]
-    tx.insert(t.record, _RECORD, records)
-    tx.insert(t.source_record, _SOURCE, sources)
+    tx.insert(t.record, RECORD, records)
+    tx.insert(t.source_record, SOURCE, sources)
     tx.insert(t.reference, _REFERENCE, links)
 
 

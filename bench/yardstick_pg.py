@@ -1,6 +1,6 @@
 """The raw limit on PostgreSQL: parse, map by hand, one COPY and one plain upsert per 1,000 records, and nothing else.
 
-`python -m bench.yardstick_pg FILE URL`.
+`python -m bench.yardstick_pg FILE URL`; in place of a file, the URL of a database with the same records in a table.
 """
 
 from __future__ import annotations
@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Iterator
 from itertools import islice
 
 import psycopg
+from psycopg.rows import dict_row
 
 from bench.measure import peak_mib
 from bench.yardstick import COLUMNS, mapped, records
@@ -22,7 +24,7 @@ def load(path: str, url: str) -> int:
     changed = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS[1:])
     typed = ", ".join(f"{name} text" for name in COLUMNS)
     upsert = f"INSERT INTO raw_customer ({listed}) SELECT {listed} FROM stage ON CONFLICT (code) DO UPDATE SET {changed}"
-    source, count = records(path), 0
+    source, count = (rows(path) if "://" in path else records(path)), 0
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"CREATE TABLE IF NOT EXISTS raw_customer ({typed}, PRIMARY KEY (code))")
         connection.execute("CREATE TEMP TABLE stage (LIKE raw_customer) ON COMMIT DELETE ROWS")
@@ -35,6 +37,13 @@ def load(path: str, url: str) -> int:
                 cursor.execute(upsert)
             count += len(chunk)
     return count
+
+
+def rows(url: str) -> Iterator[dict[str, str | None]]:
+    """The records of the table `erp_customer`, through a cursor of the server's."""
+    with psycopg.connect(url, row_factory=dict_row) as connection, connection.cursor("bench") as cursor:
+        cursor.itersize = 1000
+        yield from cursor.execute("SELECT * FROM erp_customer")
 
 
 def main() -> None:

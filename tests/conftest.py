@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
 from nave.core.store import Store, open_store
 from tests.servers import postgres, postgres_programs
-
-_numbers = count(1)
+from tests.servers.private import fresh_database, named_or_own
 
 
 def missing(what: str) -> None:
@@ -26,30 +23,14 @@ def missing(what: str) -> None:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """The URL of a PostgreSQL server: one that the environment names, or one of our own."""
-    named = os.environ.get("NAVE_TEST_POSTGRES_URL")
-    programs = postgres_programs()
-    if named:
-        yield named
-    elif programs is None:
-        missing("PostgreSQL")
-    else:
-        with postgres(programs) as url:
-            yield url
+    yield from named_or_own("NAVE_TEST_POSTGRES_URL", postgres_programs(), postgres, "PostgreSQL")
 
 
 @pytest.fixture
 def postgres_url(postgres_server: str) -> Iterator[str]:
     """A fresh database on a real PostgreSQL server."""
-    name = f"nave_test_{os.getpid()}_{next(_numbers)}"
-    server = sa.create_engine(
-        sa.make_url(postgres_server).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT"
-    )
-    with server.connect() as connection:
-        connection.execute(sa.text(f'CREATE DATABASE "{name}"'))
-    yield sa.make_url(postgres_server).set(database=name).render_as_string(hide_password=False)
-    with server.connect() as connection:
-        connection.execute(sa.text(f'DROP DATABASE "{name}" WITH (FORCE)'))
-    server.dispose()
+    with fresh_database(postgres_server, driver="postgresql+psycopg", drop="WITH (FORCE)") as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
