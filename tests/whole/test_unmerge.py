@@ -129,5 +129,8 @@ def test_a_record_that_takes_the_free_place_is_foretold_too(hub: Path) -> None:
         frozenset(f"{key['system']}:{key['key']}" for key in one["keys"]): one["fate"]
         for one in seen.data["impact"]["records"]
     }
-    assert fates == {frozenset({"erp:E1", "crm:C9"}): "changed", frozenset({"crm:C1"}): "changed"}
+    first, second = frozenset({"erp:E1", "crm:C9"}), frozenset({"crm:C1"})
+    # An id stays with the record that it was given for; which of the two came first is nobody's rule.
+    anchored_at_e1 = {first: "changed", second: "new", frozenset({"crm:C9"}): "gone"}
+    assert fates in ({first: "changed", second: "changed"}, anchored_at_e1)
     assert set(goldens(hub)) >= {frozenset({"erp:E1", "crm:C9"}), frozenset({"crm:C1"})}

@@ -64,6 +64,7 @@ def redirect(tx: Transaction, absorbed: Mapping[int, int]) -> None:
     if not absorbed:
         return
     rows = [{"old": old, "new": new} for old, new in absorbed.items()]
-    old, new = sa.bindparam("old"), sa.bindparam("new")
+    old: sa.BindParameter[int] = sa.bindparam("old")
+    new: sa.BindParameter[int] = sa.bindparam("new")
     tx.execute(sa.update(t.record).where(sa.or_(_g.id == old, _g.merged_into == old)).values(merged_into=new), rows)
     tx.execute(sa.update(t.former).where(_f.record_id == old).values(record_id=new), rows)
