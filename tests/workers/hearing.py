@@ -14,6 +14,7 @@ from queue import Empty, Queue
 import kombu
 
 from nave.workers.hints import Hints
+from tests.servers import Node
 
 _WORKER = """
 import sys, threading
@@ -34,6 +35,8 @@ class Worker:
     name: str
     ears: Queue[str]
     topic: str = "apply"
+    patience: float = 0.05
+    """Seconds that it waits before it looks by itself."""
     busy: threading.Event = field(default_factory=threading.Event)
     at_work: threading.Event = field(default_factory=threading.Event)
     stop: threading.Event = field(default_factory=threading.Event)
@@ -52,15 +55,15 @@ class Worker:
             if self.busy.is_set():
                 self.at_work.set()
                 self.stop.wait(0.01)
-            elif bell.wait(0.05):
+            elif bell.wait(self.patience):
                 self.ears.put(self.name)
 
 
 @contextmanager
-def worker(url: str, name: str, ears: Queue[str], *, hub: str = "plant") -> Iterator[Worker]:
+def worker(url: str, name: str, ears: Queue[str], *, hub: str = "plant", patience: float = 0.05) -> Iterator[Worker]:
     """A worker with a connection of its own, listening as long as the block runs."""
     hints = Hints(url, hub=hub)
-    one = Worker(hints, name, ears)
+    one = Worker(hints, name, ears, patience=patience)
     hints.bell(one.topic)
     threads = [threading.Thread(target=one.work), threading.Thread(target=hints.listen, args=(one.stop,))]
     for thread in threads:
@@ -148,4 +151,15 @@ def until_queue(url: str, *, messages: int | None = None, workers: int | None = 
         if messages in (None, depth) and workers in (None, consumers):
             return
         assert time.monotonic() < deadline, f"the queue holds {depth} for {consumers}"
+        time.sleep(0.05)
+
+
+def until_free(node: Node, *workers: Worker) -> None:
+    """Wait until these workers wait, and the broker knows that nobody holds a hint any more."""
+    deadline = time.monotonic() + 90
+    name = queue_name()
+    while not all(one.hints.bell(one.topic).idle for one in workers) or f"{name}\t0" not in node.ctl(
+        "list_queues", "--vhost", "nave", "name", "messages_unacknowledged"
+    ):
+        assert time.monotonic() < deadline, "somebody still holds a hint"
         time.sleep(0.05)

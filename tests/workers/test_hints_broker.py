@@ -14,7 +14,17 @@ import pytest
 
 from nave.workers.hints import Hints
 from tests.servers import Node
-from tests.workers.hearing import announcing, forget, process, queue_name, settled, until_heard, until_queue, worker
+from tests.workers.hearing import (
+    announcing,
+    forget,
+    process,
+    queue_name,
+    settled,
+    until_free,
+    until_heard,
+    until_queue,
+    worker,
+)
 
 pytest_plugins = ("tests.servers.fixtures",)
 pytestmark = [pytest.mark.service, pytest.mark.timeout(300)]
@@ -48,13 +58,14 @@ def test_one_of_many_workers_is_woken(url: str) -> None:
                 ears.get(timeout=1)
 
 
-def test_a_hint_for_a_busy_worker_goes_to_one_that_waits(url: str) -> None:
+def test_a_hint_for_a_busy_worker_goes_to_one_that_waits(url: str, rabbitmq_server: Node) -> None:
     ears: Queue[str] = Queue()
-    with worker(url, "a", ears) as busy, worker(url, "b", ears), announcing(url) as here:
+    with worker(url, "a", ears) as busy, worker(url, "b", ears, patience=60) as free, announcing(url) as here:
         until_queue(url, workers=2)
         busy.occupy()
 
-        for _ in range(6):
+        for _ in range(3):
+            until_free(rabbitmq_server, free)
             here.announce(["apply"])
             assert ears.get(timeout=30) == "b"
 
