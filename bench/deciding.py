@@ -90,17 +90,19 @@ def fill(store: Store, entity: EntityRules, size: int) -> None:
     for start in range(0, size, _CHUNK):
         documents = [(number, record(number)) for number in range(start, min(start + _CHUNK, size))]
         texts = [(number, encode(document)) for number, document in documents]
+        said = {("erp", f"{number:08}"): document for number, document in documents}
+        prepared = entity.identity.prepared(said)
+        entries = {name: entity.identity.entry(document, prepared.get(name)) for name, document in said.items()}
         keys = [
-            ("customer", *value, "erp", f"{number:08}")
-            for number, document in documents
-            for value in entity.identity.keys(document)
+            ("customer", *value, *name, one.sketch if value[0] == BLOCK else None)
+            for name, one in entries.items()
+            for value in one.values
         ]
-        prepared = entity.identity.prepared({("erp", f"{number:08}"): document for number, document in documents})
         with store.write() as tx:
             tx.insert(t.source_record, SOURCE, [_source(number, text) for number, text in texts])
             tx.insert(t.record, RECORD, [_record(number, text) for number, text in texts])
             tx.insert(t.delivery, _DELIVERY, [_delivery(number) for number, _ in texts])
-            tx.insert(t.identity_key, ("entity", "rule", "value", "system", "key"), keys)
+            tx.insert(t.identity_key, ("entity", "rule", "value", "system", "key", "sketch"), keys)
             tx.insert(t.match_form, ("entity", "system", "key", "form"), _forms(entity, prepared))
     _mark_crowded(store, entity)
 

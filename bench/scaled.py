@@ -22,7 +22,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import aiohttp
 import psycopg
 
 from bench import data, relay
@@ -267,22 +266,22 @@ async def _drained(
     url: str, targets: dict[str, str], back: Callable[[], None], records: int, outage: float
 ) -> dict[str, float]:
     here, away = targets["NAVE_BENCH_TARGET"], targets["NAVE_BENCH_OTHER"]
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=relay.SENDERS)) as session:
-        await relay.at_rate(session, url, here, 1.0)
+    async with relay.senders(url) as these:
+        await relay.at_rate(these, here, 1.0)
         began = time.monotonic()
-        calm = await relay.at_rate(session, url, here, 10.0)
+        calm = await relay.at_rate(these, here, 10.0)
         sent = int(relay.RATE * 11.0)
         filling: list[float] = []
         while sent < records or time.monotonic() < began + outage:
             rate = relay.RATE * 5 if sent < records else 20
-            filling += await relay.at_rate(session, url, here, 1.0, rate)
+            filling += await relay.at_rate(these, here, 1.0, rate)
             sent += rate
         await asyncio.to_thread(back)
         again = time.monotonic()
-        meanwhile = await relay.at_rate(session, url, here, 5.0)
+        meanwhile = await relay.at_rate(these, here, 5.0)
         sent += int(relay.RATE * 5.0)
         while True:
-            async with session.get(f"{away}/count") as answer:
+            async with these.session.get(f"{away}/count") as answer:
                 if int(await answer.text()) >= sent:
                     break
             await asyncio.sleep(0.05)

@@ -17,15 +17,15 @@ from tests.api.hub import EVENT, Hub
 def test_a_plain_object_is_landed_and_acknowledged_with_its_journal_id(hub: Hub) -> None:
     status, answer, _ = hub.send({"ID": "0001", "CREDIT": 12.50})
 
-    assert (status, answer) == (202, {"accepted": 1, "id": 41})
+    assert (status, answer) == (202, {"accepted": 1, "id": 41, "receipt": "41"})
     ((source, records, origin),) = hub.landed
     assert (source, origin) == ("crm.customers", {"unit": "event"})
     assert str(records) == "[{'ID': '0001', 'CREDIT': Decimal('12.5')}]"
 
 
 def test_an_array_is_landed_in_one_commit_and_an_empty_one_needs_none(hub: Hub) -> None:
-    assert hub.send([{"ID": "1"}, {"ID": "2"}])[1] == {"accepted": 2, "id": 41}
-    assert hub.send([])[:2] == (202, {"accepted": 0, "id": None})
+    assert hub.send([{"ID": "1"}, {"ID": "2"}])[1] == {"accepted": 2, "id": 41, "receipt": "41"}
+    assert hub.send([])[:2] == (202, {"accepted": 0, "id": None, "receipt": None})
     assert [len(records) for _, records, _ in hub.landed] == [2]
 
 

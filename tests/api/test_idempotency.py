@@ -78,7 +78,7 @@ def test_a_repeat_gets_the_first_answer_from_another_process_too_and_lands_nothi
     first = send(one, {"ID": "1"})
     repeats = [send(one, {"ID": "1"}), send(other, {"ID": "1"}), send(other, {"ID": "1"}, key='"k-1"')]
 
-    assert first == (202, {"accepted": 1, "id": 41})
+    assert first == (202, {"accepted": 1, "id": 41, "receipt": "41"})
     assert repeats == [first] * 3
     assert (len(one.landed), len(other.landed)) == (1, 0)
 

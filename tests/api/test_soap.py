@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import http.client
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,13 @@ from nave.api.door import DoorSource, door
 from nave.api.serving import serving
 from nave.api.soap import SoapDoor, soap_route
 from nave.api.soaplooks import Looks
+from nave.core import receipts
 from nave.core.clock import Ids
-from nave.core.errors import RetryableError
+from nave.core.errors import PermanentError, RetryableError
 from nave.core.journal import land, prepare_landing
 from nave.core.protocols import Batch
-from nave.core.store import open_store
+from nave.core.store import Store, open_store
+from nave.workers.receipts import page
 from tests.api.hub import Hub
 from tests.conftest import missing
 from tests.servers import free_port
@@ -43,14 +46,24 @@ ONE = "<c:record><ID>1</ID></c:record>"
 PLAIN = ENVELOPE.format(soapenvelope.SOAP_11, ONE)
 
 
+def told(store: Store, number: str, query: Mapping[str, str]) -> Mapping[str, Any]:
+    """A receipt, as the hub tells it over HTTP."""
+    with store.read() as tx:
+        taken = receipts.by_id(tx, number)
+    if taken is None:
+        raise PermanentError("NAVE-K313", name=number)
+    return page(store, None, taken, after=int(query.get("after") or 0), limit=2)
+
+
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     hub = Hub()
     store = open_store(f"sqlite:///{tmp_path_factory.mktemp('store') / 'hub.db'}")
     with store.write() as tx:
-        landing = prepare_landing("crm.customers", "customer", Batch([{"ID": "1"}], [(1, None)], {}), Ids())
+        three = [{"ID": str(number)} for number in range(3)]
+        landing = prepare_landing("crm.customers", "customer", Batch(three, [(n, None) for n in (1, 2, 3)], {}), Ids())
         land(tx, landing, lambda: 1.0, Ids())
-    looks = Looks(store)
+    looks = Looks(store, partial(told, store))
     route = soap_route(SoapDoor(SOURCES, hub.land, looks, token=b"hub-token", body_seconds=2.0))
     with serving(door(SOURCES, hub.land, dict, more=[route]), "127.0.0.1", free_port()) as port:
         hub.port = port
@@ -98,7 +111,7 @@ def test_zeep_submits_records_with_a_username_token(hub: Hub, tmp_path: Path, po
         record=[{"_value_1": [element("ID", "1"), element("NAME", "上海 & <Co>")]}, {"_value_1": []}]
     )
 
-    assert (answer.receipt, answer.accepted) == (41, 2)
+    assert (answer.receipt, answer.accepted) == ("41", 2)
     assert [(one.number, one.state) for one in answer.record] == [(1, "accepted"), (2, "accepted")]
     assert hub.landed == [("crm.customers", [{"ID": "1", "NAME": "上海 & <Co>"}, {"#text": ""}], {"unit": "element"})]
 
@@ -127,7 +140,7 @@ $one = $client->submit_customers(["record" => [$any("<ID>1</ID><NAME>上海 &amp
 $text = $client->submitText_customers(["format" => "json", "text" => '{"ID":"3"}']);
 try { $client->submitText_customers(["format" => "json", "text" => '{"ID":']); $fault = null; }
 catch (SoapFault $e) { $fault = [$e->faultcode, $e->detail->problem->code]; }
-$receipt = $client->receipt(["id" => 1]);
+$receipt = $client->receipt(["id" => "1.2-3"]);
 echo json_encode([
     "one" => $one, "text" => $text, "fault" => $fault, "receipt" => $receipt,
 ]);
@@ -143,12 +156,14 @@ def test_phps_soap_client_reads_the_wsdl_submits_and_asks(hub: Hub, version: str
 
     said = php_run(php, PHP, f"http://127.0.0.1:{hub.port}/soap/crm", TOKEN, version)
 
-    assert said["one"]["receipt"] == 41
+    assert said["one"]["receipt"] == "41"
     assert [one["state"] for one in said["one"]["record"]] == ["accepted", "accepted"]
-    assert said["text"]["receipt"] == 42
+    assert said["text"]["receipt"] == "42"
     assert [fault.rpartition(":")[2] for fault in said["fault"]] == [who, "NAVE-A011"]
-    assert said["receipt"] == {"found": True, "source": "crm.customers", "state": "pending"} | {
-        name: int(name == "received") for name in ("received", "applied", "unchanged", "superseded")
+    lines = said["receipt"].pop("line")
+    assert lines == [{"number": 2, "state": "pending"}, {"number": 3, "state": "pending"}]
+    assert said["receipt"] == {"found": True, "source": "crm.customers", "state": "pending", "complete": False} | {
+        name: 2 * (name == "received") for name in ("received", "applied", "unchanged", "superseded", "refused", "waiting")
     }
     assert [records for _, records, _ in hub.landed] == [[{"ID": "1", "NAME": "上海 & Co"}, {"ID": "2"}], [{"ID": "3"}]]
 
@@ -225,6 +240,20 @@ def test_a_store_that_is_away_is_a_fault_to_try_again(hub: Hub) -> None:
     assert "<faultcode>s:Server</faultcode>" in text
 
 
+def test_a_receipt_tells_its_lines_in_pages_and_only_those_of_the_request(hub: Hub, tmp_path: Path) -> None:
+    service = client(hub, tmp_path, wsse=UsernameToken("crm", TOKEN))
+
+    first = service.receipt(id="1")
+    rest = service.receipt(id="1", after=first.next)
+    part = service.receipt(id="1.2-2")
+    absent = [service.receipt(id=one).found for one in ("1.2", "x", "", "9" * 39, "1.0-0-0", "2")]
+
+    assert (first.found, first.state, first.received, first.complete) == (True, "pending", 3, False)
+    assert [[one.number for one in told.line] for told in (first, rest, part)] == [[1, 2], [3], [2]]
+    assert (first.next, rest.next, part.next, part.received) == (2, None, None, 1)
+    assert absent == [False] * 6
+
+
 def test_receipts_of_others_are_not_to_be_seen(hub: Hub) -> None:
     asked = ENVELOPE.format(soapenvelope.SOAP_11, "<c:id>1</c:id>").replace("submit_customers", "receipt")
 
@@ -242,7 +271,8 @@ const soap = require("soap"), [url, token] = process.argv.slice(1);
   let fault = null;
   try { await client.submitText_customersAsync({ format: "json", text: '{"ID":' }); }
   catch (error) { fault = error.root.Envelope.Body.Fault; }
-  console.log(JSON.stringify({ one, text, fault }));
+  const [receipt] = await client.receiptAsync({ id: "1" });
+  console.log(JSON.stringify({ one, text, fault, receipt }));
 })().catch((error) => { console.error(String(error)); process.exit(1); });
 """
 
@@ -255,7 +285,8 @@ def test_nodes_soap_client_reads_the_wsdl_and_submits_with_a_username_token(hub:
 
     said = node_run(modules, NODE, f"http://127.0.0.1:{hub.port}/soap/crm", TOKEN)
 
-    assert (said["one"]["receipt"], said["one"]["accepted"], said["text"]["receipt"]) == (41, 2, 42)
+    assert (said["one"]["receipt"], said["one"]["accepted"], said["text"]["receipt"]) == ("41", 2, "42")
+    assert [(one["number"], one["state"]) for one in said["receipt"]["line"]] == [(1, "pending"), (2, "pending")]
     assert said["fault"]["faultcode"].endswith("Client")
     assert said["fault"]["detail"]["problem"]["code"] == "NAVE-A011"
     assert [records for _, records, _ in hub.landed] == [[{"ID": "1", "NAME": "上海 & Co"}, {"ID": "2"}], [{"ID": "3"}]]

@@ -123,6 +123,38 @@ def test_a_mapping_is_guessed_from_a_sample_and_passes_its_own_test(hub: Path, t
     assert nave(*asked, hub=hub).status == 5, "what is there is left alone"
 
 
+def test_a_sample_of_a_system_that_nobody_described_becomes_a_hub_that_takes_its_files(tmp_path: Path) -> None:
+    (tmp_path / "hub.yaml").write_text("hub: works\n", "utf-8")
+    sample = tmp_path / "s.xml"
+    sample.write_text(
+        "<Kunden><K><id>7</id><name>Blech AG</name></K><K><id>8</id><name>Guss KG</name></K></Kunden>", "utf-8"
+    )
+
+    made = nave("new", "mapping", "wms/customer", "--from-sample", sample, "--entity", "customer", "--json", hub=tmp_path)
+    checked = nave("check", hub=tmp_path)
+    tried = nave("map", "try", "wms/customer", "--input", sample, "--json", hub=tmp_path)
+    (tmp_path / "drop" / "wms").mkdir(parents=True)
+    sample.rename(tmp_path / "drop" / "wms" / "s.xml")
+    nave("run", "--until-idle", hub=tmp_path)
+
+    assert made.data["files"][-1] == "systems/wms.yaml"
+    assert made.data["source"] == "wms.customer"
+    assert checked.status == 0
+    assert [one["key"] for one in tried.data["records"]] == ["7", "8"]
+    assert nave("show", "customer/8", "--json", hub=tmp_path).data["records"][0]["document"]["name"] == "Guss KG"
+
+
+def test_a_system_that_was_described_is_left_as_it_is(hub: Path, tmp_path: Path) -> None:
+    sample = tmp_path / "s.csv"
+    sample.write_text(SAMPLE, "utf-8")
+    before = (hub / "systems" / "shop.yaml").read_text("utf-8")
+
+    made = nave("new", "mapping", "shop/others", "--from-sample", sample, "--entity", "customer", "--json", hub=hub)
+
+    assert (made.data["source"], len(made.data["files"])) == (None, 2)
+    assert (hub / "systems" / "shop.yaml").read_text("utf-8") == before
+
+
 def test_no_mapping_is_written_outside_the_hub(hub: Path, tmp_path: Path) -> None:
     sample = tmp_path / "s.csv"
     sample.write_text(SAMPLE, "utf-8")

@@ -166,6 +166,21 @@ def test_a_part_that_describes_what_another_source_of_its_system_describes_is_a_
     assert "shop.orders.twin" in found[0]["text"]
 
 
+def test_parts_of_one_mapping_that_tell_the_same_fields_of_several_lists_are_none(clerks: Path) -> None:
+    mapping = clerks / "mappings/shop/order.yaml"
+    text = mapping.read_text("utf-8")
+    for name in ("added", "changed"):
+        text += f"  {name}:\n    to: product\n    stays: true\n    key: NO\n    fields: {{code: NO, name: NO}}\n"
+    mapping.write_text(text, "utf-8")
+
+    agreed = nave("check", "--json", hub=clerks).data["problems"]
+    mapping.write_text(text.replace("{code: NO, name: NO}", "{code: NO, name: NO, unit: NO}", 1), "utf-8")
+    differing = nave("check", "--json", hub=clerks).data["problems"]
+
+    assert [one["text"] for one in agreed if one["code"] == "NAVE-M048"] == []
+    assert len([one for one in differing if one["code"] == "NAVE-M048"]) == 2
+
+
 def test_rows_of_a_sheet_are_told_by_their_own_numbers(clerks: Path) -> None:
     (clerks / "tables/dept.csv").unlink()
     rows = [{"system": "", "from": "D1", "to": "sales"}, {"system": None}, {"system": "erp", "from": "D2", "to": "stores"}]

@@ -32,6 +32,7 @@ def codes(folder: Path, more: str, pattern: str = "*.csv", form: str = CSV) -> l
         ("receipt: {file: .nave/x}", "*.csv", ["C012"]),
         ("rejects: {folder: /tmp}", "*.csv", ["C012"]),
         ("rejects: {}", "*.csv", []),
+        ('rejects: {}\n    join: {file: "l_{n}.csv", by: CODE}', "h_{n}.csv", ["K303"]),
     ],
 )
 def test_receipts_go_where_they_are_no_input(tmp_path: Path, more: str, pattern: str, expected: list[str]) -> None:

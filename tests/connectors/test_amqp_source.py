@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from nave.connectors.amqp import SPEC
 from nave.connectors.amqp.options import AmqpOptions, AmqpSourceOptions
 from nave.connectors.amqp.source import AmqpSource
 from nave.connectors.contracts import land
@@ -199,3 +201,19 @@ def test_a_node_that_is_not_there_is_passed_over(rabbitmq_server: Node, other: P
 
     assert [one for batch in batches for one in batch.records] == [{"ID": "1"}]
     assert (type(caught.value), caught.value.code) == (RetryableError, "NAVE-K260")
+
+
+def test_a_look_shows_what_is_there_and_gives_all_of_it_back(rabbitmq_server: Node, other: Peer) -> None:
+    queue = other.queue()
+    for number in range(3):
+        other.put(queue, {"ID": str(number)})
+    assert SPEC.look is not None
+
+    with SPEC.look(options(rabbitmq_server.url), AmqpSourceOptions(queue=queue, declare=True), SETTING) as looking:
+        shown = [record["ID"] for batch in looking.read(None) for record in batch.records]
+
+    deadline, pause = time.monotonic() + 60, threading.Event()
+    while other.left(queue) < 3 and time.monotonic() < deadline:  # the broker takes them back behind the good-bye
+        pause.wait(0.05)
+    assert shown == ["0", "1", "2"]
+    assert sorted(bytes(message.body) for message in other.take(queue)) == [b'{"ID": "%d"}' % number for number in range(3)]

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from nave.connectors.files import packed
+from nave.connectors.dropped import packed
 from nave.connectors.files.options import FilesSourceOptions
 from nave.core.errors import PermanentError
 from nave.formats import Limits

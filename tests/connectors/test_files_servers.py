@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from nave.connectors.contracts import ErrorsCase, ErrorsContract, SinkCase, SinkContract, SourceCase, SourceContract, every
-from nave.connectors.files.places import safe_name
+from nave.connectors.dropped.names import safe_name
 from nave.connectors.files.source import FilesSource
 from nave.core.errors import RetryableError
 from tests.connectors.dropping import records, rows

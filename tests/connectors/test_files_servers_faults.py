@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from nave.connectors.files.folders import Folder
+from nave.connectors.dropped.folders import Folder
 from nave.connectors.files.sftp.share import SftpShare
 from nave.connectors.files.share import Far, FarFolder
 from nave.core.errors import RetryableError

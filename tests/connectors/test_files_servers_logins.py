@@ -138,7 +138,7 @@ def test_a_flow_that_is_resumed_tries_the_login_that_was_refused(
     tried = server.log().count(there.refused)
     with pytest.raises(LoginError):
         far.run()
-    monkeypatch.setattr("nave.connectors.files.logins._MOMENT", 0.0)
+    monkeypatch.setattr("nave.connectors.dropped.logins._MOMENT", 0.0)
 
     with pytest.raises(LoginError) as caught:
         far.run()

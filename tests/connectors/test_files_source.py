@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from nave.connectors.contracts import ErrorsCase, ErrorsContract, SourceCase, SourceContract, land
+from nave.connectors.dropped.errors import translating, translating_ledger
+from nave.connectors.dropped.names import safe_name
 from nave.connectors.files import SPEC
-from nave.connectors.files.errors import translating, translating_ledger
 from nave.connectors.files.options import FilesOptions, FilesSourceOptions
-from nave.connectors.files.places import safe_name
 from nave.connectors.files.source import FilesSource
 from nave.core.errors import ConfigError, PermanentError, RetryableError
 from nave.core.protocols import Raw, Setting
@@ -302,7 +302,7 @@ def test_a_fault_that_nobody_thought_of_refuses_the_file_and_not_the_source(
 
     drop.put("a.csv", rows(0, 1))
     with monkeypatch.context() as patch:
-        patch.setattr("nave.connectors.files.packed.read", broken)
+        patch.setattr("nave.connectors.dropped.packed.read", broken)
         drop.run()
 
     assert drop.refused == [("a.csv", "NAVE-S023")]

@@ -18,9 +18,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from nave.connectors.contracts import ErrorsCase, ErrorsContract, SourceCase, SourceContract, every
+from nave.connectors.mail import SPEC
 from nave.connectors.mail.errors import translating
 from nave.connectors.mail.source import MailSource
 from nave.core.errors import ConfigError, PermanentError, RetryableError
+from nave.core.protocols import Setting
 from tests.connectors.dropping import Killed, killing_at, records, rows
 from tests.connectors.mail_peer import Hub, Mailbox, attach, mail
 
@@ -366,3 +368,21 @@ def test_a_folder_that_is_not_there_is_said_clearly(hub: Hub) -> None:
         hub.run()
 
     assert caught.value.code == "NAVE-K334"
+
+
+def test_a_look_shows_the_latest_first_and_marks_and_moves_nothing(mailbox: Mailbox, tmp_path: Path) -> None:
+    hub = Hub(mailbox, tmp_path, {"done": "done", "failed": "failed"})
+    mailbox.put(mail("a.csv", rows(0, 3)))
+    mailbox.put(mail("bad.csv", b"ID\n\x00\n", "2"))
+    mailbox.put(mail("b.csv", rows(3, 2), "3"))
+    source = hub.source()
+    assert SPEC.look is not None
+
+    with SPEC.look(source._connection, source._options, Setting("erp.orders", tmp_path)) as looking:
+        shown = list(looking.read(None))
+
+    assert [record for batch in shown for record in batch.records] == [*records(3, 2), *records(0, 3)]
+    assert [one.raw for batch in shown for one in batch.refused] == ["message 2"]
+    assert mailbox.flags() == ["", "", ""]
+    assert not (tmp_path / ".nave" / "mail").exists()
+    assert hub.run().landed == records(0, 5)

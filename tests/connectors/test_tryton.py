@@ -170,3 +170,15 @@ def test_a_position_of_something_else_and_a_clock_that_is_ahead_are_noticed() ->
             Position.parse(text)
     assert not_ahead("2999-01-01T00:00:00Z") is None
     assert back("2026-11-02T00:00:10Z", TrytonSourceOptions(model="a", fields=["b"], overlap="10s").overlap).second == 0
+
+
+def test_a_look_shows_the_first_rows(erp: Erp, peer: Peer, prefix: str) -> None:
+    for number in range(3):
+        make(peer, f"{prefix}{number}")
+    said = {"model": "party.party", "fields": ["code"], "domain": [["code", "like", f"{prefix}%"]], "deletions": "0s"}
+    assert SPEC.look is not None
+
+    with SPEC.look(options(erp), TrytonSourceOptions.model_validate(said), SETTING) as looking:
+        shown = next(iter(looking.read(None))).records
+
+    assert [one["code"] for one in shown] == [f"{prefix}{number}" for number in range(3)]

@@ -255,3 +255,33 @@ def test_an_answer_that_breaks_off_in_a_create_is_looked_for_before_it_is_sent_a
     assert [one.outcome for one in cut] == [Outcome.UNKNOWN]
     assert again.outcome is Outcome.DUPLICATE
     assert len(peer.rows("party.party", [["code", "=", prefix]], ["id"], limit=2)) == 1
+
+
+def test_an_address_that_was_put_away_comes_back_as_itself_and_is_never_overwritten(
+    erp: Erp, peer: Peer, prefix: str
+) -> None:
+    rule = {"children": {"addresses": {"gone": "deactivate"}}}
+
+    def told(*cities: str) -> list[tuple[str, bool]]:
+        version = next(versions)
+        (receipt,) = write(options(erp), record(prefix, version, addresses=[{"city": city} for city in cities]), **rule)
+        fields = ("city", "active")
+        rows = children(peer, "party.address", int(receipt.remote_key or 0), *fields)
+        return [(one["city"], bool(one["active"])) for one in rows]
+
+    versions = iter(range(1, 9))
+
+    assert told("A", "B") == [("A", True), ("B", True)]
+    assert told("B") == [("A", False), ("B", True)]
+    assert told("B", "C") == [("A", False), ("B", True), ("C", True)]
+    assert told("A", "B", "D") == [("A", True), ("B", True), ("D", True)]
+
+
+def test_rows_keep_their_order_when_one_goes_and_another_comes(erp: Erp, peer: Peer, prefix: str) -> None:
+    def told(version: int, *cities: str) -> list[str]:
+        (receipt,) = write(options(erp), record(prefix, version, addresses=[{"city": city} for city in cities]))
+        return [one["city"] for one in children(peer, "party.address", int(receipt.remote_key or 0), "city")]
+
+    assert told(1, "A", "B", "C") == ["A", "B", "C"]
+    assert told(2, "B", "C", "D") == ["B", "C", "D"]
+    assert told(3, "B", "X", "D") == ["B", "X", "D"]

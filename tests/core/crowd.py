@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from nave.core.clock import Ids
 from nave.core.decisions import Verdict, decide, undo
 from nave.core.entities import Document, decode, encode, shipped
 from nave.core.golden import take_in, take_out
-from nave.core.identity import GUARDS, Guards, IdentityRules, Name, Node, Pair, Ruling, partition
+from nave.core.identity import BLOCK, GUARDS, Guards, IdentityRules, Name, Node, Pair, Ruling, partition
 from nave.core.intake import Candidate, EntityRules, Intake, Taken, digest
 from nave.core.matching import Scored
 from nave.core.merge import Contribution, Survivorship, merge
@@ -23,6 +23,10 @@ from nave.core.store import schema as t
 
 START = 1_800_000_000.0
 SINK = "web.customer"
+
+
+_TOLD = 3
+"""Letters of a name that its sketch tells."""
 
 
 class Alike(NamedTuple):
@@ -45,6 +49,19 @@ class Likes:
     def score(self, a: Alike, b: Alike, _least: float = 0.0) -> float:
         same = sum(one == other for one, other in zip(a.name, b.name, strict=False))
         return same / max(len(a.name), len(b.name), 1)
+
+    def sketch(self, prepared: Alike) -> bytes:
+        return bytes([len(prepared.name)]) + prepared.name[:_TOLD].encode()
+
+    def hopeful(self, prepared: Alike, _sketch: bytes, least: float) -> Callable[[bytes | None], bool]:
+        def may(their: bytes | None) -> bool:
+            if their is None:
+                return True
+            sizes = sorted((len(prepared.name), their[0]))
+            same = sum(one == other for one, other in zip(prepared.name[:_TOLD].encode(), their[1:], strict=False))
+            return (same + max(0, sizes[0] - _TOLD)) / max(sizes[1], 1) >= least
+
+        return may
 
     @property
     def forms(self) -> Likes:
@@ -207,12 +224,15 @@ def check_index(crowd: Crowd, documents: Mapping[Name, Document]) -> None:
     """The index, the crowded values and the pairs are what the documents say, and nothing of what led there."""
     identity = crowd.rules.identity
     holders: dict[tuple[str, str], set[Name]] = defaultdict(set)
-    for name, document in documents.items():
-        for value in identity.keys(document):
+    entries = {name: identity.entry(document) for name, document in documents.items()}
+    for name, entry in entries.items():
+        for value in entry.values:
             holders[value].add(name)
     index = crowd.rows(sa.select(t.identity_key))
-    assert {(row.rule, row.value, row.system, row.key) for row in index} == {
-        (*value, *name) for value, names in holders.items() for name in names
+    assert {(row.rule, row.value, row.system, row.key, row.sketch) for row in index} == {
+        (*value, *name, entries[name].sketch if value[0] == BLOCK else None)
+        for value, names in holders.items()
+        for name in names
     }
     check_forms(crowd, documents)
     crowded = {value for value, names in holders.items() if len(names) > identity.limit(value)}

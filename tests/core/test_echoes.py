@@ -109,6 +109,9 @@ def test_a_value_that_it_emptied_is_no_opinion_any_more() -> None:
         ("Acme", "Other", None),
         ("Acme", "A", None),
         (Decimal("12.34"), Decimal("12.99"), None),
+        (Decimal("12.60"), Decimal("13"), NUMBER),
+        (Decimal("12345.00"), Decimal("12000.00"), None),
+        ({"amount": Decimal("123.00"), "currency": "CNY"}, {"amount": Decimal("120.00"), "currency": "CNY"}, None),
         (Decimal("1.50"), Decimal("1.5"), None),
         ({"line": "Main St", "city": "Bonn"}, {"line": "MAIN ST", "city": "Köln"}, None),
         (True, False, None),
@@ -177,6 +180,13 @@ def test_of_a_union_only_the_items_that_it_added_are_its_own() -> None:
     )
 
     assert done.opinion.values == {"tags": ["mine", "new"]}
+
+
+def test_the_items_of_a_union_in_another_order_are_neither_its_own_word_nor_a_finding() -> None:
+    done = judged({"tags": ["b", "a"]}, before={"tags": ["a"]}, told={2: {"tags": ["a", "b"]}}, acked=2)
+
+    assert done.opinion.values == {"tags": ["a"]}
+    assert (done.noticed, done.doubtful) == ([], frozenset())
 
 
 def test_only_what_the_target_is_written_is_compared() -> None:

@@ -275,6 +275,39 @@ def test_a_pair_goes_when_one_of_its_records_says_something_else(store: Store) -
     check_sound(hub)
 
 
+def test_a_record_that_says_something_else_is_found_as_it_is_now(store: Store) -> None:
+    hub = crowd(store, customers(likes=scored()))
+    hub.take([like(*ERP, "zzzz")])
+
+    hub.take([like(*ERP, "aaaa", 2)])
+    hub.take([like(*CRM, "aaaa")])
+
+    assert hub.parts() == {frozenset({ERP, CRM})}
+    check_sound(hub)
+
+
+def test_a_record_of_which_the_index_tells_nothing_is_compared_all_the_same(store: Store) -> None:
+    hub = crowd(store, customers(likes=scored()))
+    hub.take([like(*ERP, "aaaa")])
+    with store.write() as tx:
+        tx.execute(sa.update(t.identity_key).values(sketch=None))
+
+    hub.take([like(*CRM, "aaaa")])
+
+    assert hub.parts() == {frozenset({ERP, CRM})}
+
+
+def test_what_the_index_tells_of_a_record_spares_reading_it(store: Store) -> None:
+    hub = crowd(store, customers(likes=scored()))
+    hub.take([like(*ERP, "zzzz")])
+    with store.write() as tx:
+        tx.execute(sa.delete(t.match_form))
+
+    hub.take([like(*CRM, "aaaa")])
+
+    assert [(row.system, row.key) for row in hub.rows(sa.select(t.match_form))] == [CRM]
+
+
 def test_the_list_for_people_tells_why_each_pair_is_not_linked_and_leaves_out_what_is_decided(store: Store) -> None:
     hub = crowd(store, customers(likes=scored(link=0.75, review=0.4), guards=Guards(max_size=2)))
     hub.take([like("crm", "1", "aaaa"), like("crm", "2", "aaaa")])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import sqlalchemy as sa
 
 from nave.core import receipts
@@ -52,19 +54,49 @@ def test_the_batches_of_a_file_make_one_receipt_and_those_of_the_next_another(st
         assert receipts.last_arrival(tx, SOURCE) == 3.0
 
 
+def test_the_members_of_an_archive_share_its_receipt(store: Store) -> None:
+    orders, lines = batch("a.zip", 2, 3, begins=True), batch("a.zip", 2, 4, end=End.WHOLE)
+    landed(store, replace(orders, origin={**orders.origin, "member": "orders.csv", "unit": "line"}), 1.0)
+    landed(store, replace(lines, origin={**lines.origin, "member": "lines.xml", "unit": "element"}), 2.0)
+    landed(store, batch("b.zip", 2, 1, begins=True, end=End.WHOLE), 3.0)
+
+    with store.read() as tx:
+        (one,) = receipts.by_name(tx, "a.zip")
+        assert [found.records for found in receipts.batches(tx, one)] == [3, 4]
+
+
 def test_what_is_to_be_written_back_is_looked_at_when_it_is_due_until_it_is_final(store: Store) -> None:
     landed(store, batch("a", 2, 1, begins=True, end=End.WHOLE), 1.0)
     landed(store, batch("b", 2, 1, begins=True, end=End.WHOLE), 2.0, look=False)
 
     with store.write() as tx:
         (one,) = receipts.due(tx, [SOURCE], 5.0, 10)
-        receipts.looked(tx, one.id, {"receipt": "x"}, 60.0)
+        receipts.looked(tx, receipts.noted(one, "receipt", "x"), 60.0)
         assert receipts.due(tx, [SOURCE], 5.0, 10) == []
         (later,) = receipts.due(tx, [SOURCE], None, 10)
         assert later.wrote == {"receipt": "x"}
-        receipts.looked(tx, one.id, {}, None)
+        receipts.looked(tx, later, None)
         assert receipts.due(tx, [SOURCE], None, 10) == []
         receipts.look_soon(tx, [one.id])
+        assert len(receipts.due(tx, [SOURCE], 5.0, 10)) == 1
+
+
+def test_what_changed_while_somebody_looked_is_looked_at_again_and_nobody_tells_the_same_number_twice(store: Store) -> None:
+    landed(store, batch("a", 2, 1, begins=True, end=End.WHOLE), 1.0)
+
+    with store.write() as tx:
+        (one,) = receipts.due(tx, [SOURCE], 5.0, 10)
+        mine = receipts.intend(tx, one, "callback", "1?x")
+        other = receipts.intend(tx, one, "callback", "1?y")
+        assert mine is not None
+        receipts.look_soon(tx, [one.id])
+        receipts.looked(tx, receipts.noted(mine, "callback", "1=x"), None)
+        (again,) = receipts.due(tx, [SOURCE], 5.0, 10)
+        receipts.look_soon(tx, [one.id])
+        receipts.looked(tx, again, None)
+
+        assert other is None
+        assert again.wrote == {"callback": "1?x"}
         assert len(receipts.due(tx, [SOURCE], 5.0, 10)) == 1
 
 

@@ -58,6 +58,7 @@ TWINS = {
     "docs/identity.md": "docs/zh-CN/identity.md",
     "docs/survivorship.md": "docs/zh-CN/survivorship.md",
     "docs/stewards.md": "docs/zh-CN/stewards.md",
+    "docs/example-plant.md": "docs/zh-CN/example-plant.md",
     "docs/documents.md": "docs/zh-CN/documents.md",
     "docs/receipts.md": "docs/zh-CN/receipts.md",
     "docs/mappings-library.md": "docs/zh-CN/mappings-library.md",

@@ -17,7 +17,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from nave.connectors.files import claims, reading, room, source
+from nave.connectors.dropped import reading, room
+from nave.connectors.files import claims, source
 from nave.connectors.http import answers
 from nave.connectors.http import sink as http_sink
 from nave.core import dead, deliveries, golden, journal

@@ -261,3 +261,20 @@ def test_what_is_referred_to_a_thousand_times_is_refused_before_it_is_written_ou
     (refused,) = part.run_wanted(part.split(bomb))
 
     assert error(refused) == ("NAVE-M114", "each")
+
+
+def test_texts_that_are_joined_make_keys_versions_and_conditions_of_items_too() -> None:
+    people = {
+        "to": "customer",
+        "each": "TEAM.PEOPLE",
+        "when": '(NAME ~ "!") != "Wu!"',
+        "key": 'parent.NO ~ "/" ~ NAME',
+        "version": 'NAME ~ "." ~ loop.index',
+        "fields": {"name": "NAME"},
+    }
+    part = parts(people=people)["people"]
+
+    (mapped,) = part.run(part.split(RECORD))
+
+    assert isinstance(mapped, Mapped)
+    assert (mapped.key, mapped.version) == ("A1/Li", "Li.1")

@@ -87,7 +87,7 @@ def test_pdm_documents_nest_and_repeat_shared_assemblies(plant: Plant) -> None:
         documents = root.findall(".//document")
         ids += [document.get("id", "") for document in documents]
         deepest = max(deepest, *(sum(1 for one in document.iterancestors("document")) for document in documents))
-        assert all(len(document.findall("configuration/attribute")) == 7 for document in documents)
+        assert all(len(document.findall("configuration/attribute")) == 8 for document in documents)
 
     assert deepest >= 2
     assert len(set(ids)) < len(ids)

@@ -83,7 +83,7 @@ def pushing(plant: Plant) -> Iterator[threading.Thread]:
         yield sender
     finally:
         stop.set()
-        sender.join(60)
+        sender.join(240)
 
 
 def differences(plant: Plant, store_url: str | None = None) -> list[str]:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from nave.workers.apply import apply_step
+from nave.workers.deliver import deliver_step
+from nave.workers.flows import Hub
+from nave.workers.probe import probe_step
+from nave.workers.read import read_pass
+from nave.workers.sweep import sweep_step
 from tests.cli.calls import nave
 from tests.peers.espocrm import KEY, Espo
 from tests.peers.running import running
@@ -118,7 +125,49 @@ def test_espocrm_keeps_up_with_the_erp_and_the_erp_s_record_exists_once_when_the
     assert len(espo.held["Account"]) == 2
     assert [row["accountId"] for row in espo.held["Contact"].values()] == [accounts["盈硕标牌"]["id"]]
     assert [espo.calls.count(f"POST {entity}") for entity in ("Account", "Contact")] == [2, 1]
+    assert [call for call in espo.calls if call.startswith("PUT")] == [], "what it was told and says again is not told again"
     assert small.letters(folder) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("edited", [False, True])
+def test_what_espocrm_shows_before_the_lost_answer_is_looked_into_is_the_erp_s_record(
+    tmp_path: Path, espo: Espo, edited: bool
+) -> None:
+    folder = begin(tmp_path / "hub", "espocrm")
+    drop(folder, "customers_1.csv", "C1,盈硕标牌,021-1,2024-05-01 10:00:00")
+    espo.withheld.append("POST Account")
+
+    with small.opened(folder) as hub:
+        read(hub, "erp.customers")
+        told = hub.sinks["espocrm.accounts_out"]
+        with told.open() as sink:
+            deliver_step(hub, told, sink)
+        (number,) = espo.held["Account"]
+        if edited:
+            espo.change("Account", number, phoneNumber="021-9")
+        read(hub, "espocrm.accounts")
+        waiting = [letter.code for letter in small.letters(folder)]
+        assert told.probe is not None
+        with told.probe() as probe:
+            probe_step(hub, told, probe)
+        sweep_step(hub)
+        while apply_step(hub):
+            pass
+
+    assert waiting == (["NAVE-S985"] if edited else [])
+    assert small.letters(folder) == []
+    assert espo.calls == ["POST Account"]
+    (record,) = nave("show", "customer/erp:C1", "--json", hub=folder, environ=os.environ).data["records"]
+    assert record["document"]["phone"] == ("021-9" if edited else "021-1")
+    assert golden(folder, f"customer/espocrm:{number}") == record["document"]
+
+
+def read(hub: Hub, source: str) -> None:
+    """Read a source, and take in what it has."""
+    read_pass(hub, hub.sources[source], threading.Event())
+    while apply_step(hub):
+        pass
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ def test_the_plant_comes_out_as_the_truth_says(tmp_path: Path) -> None:
     with plant(tmp_path, size=120, seed=3) as one:
         running = one.start()
         with pushing(one) as sender:
-            sender.join(60)
+            sender.join(240)
         running.send_signal(signal.SIGTERM)
         began = time.monotonic()
 
@@ -50,7 +50,7 @@ def test_thirty_kills_at_random_moments_change_nothing(tmp_path: Path) -> None:
 def test_a_hub_that_loses_every_hint_comes_to_the_same_end(tmp_path: Path) -> None:
     with plant(tmp_path, size=120, seed=5, broker=DEAF) as one, pushing(one) as sender:
         running = one.start("--poll", "0.1")
-        sender.join(60)
+        sender.join(240)
         running.send_signal(signal.SIGTERM)
         running.wait(20)
         one.run_until_idle("--poll", "0.1")
@@ -63,7 +63,7 @@ def test_the_plant_comes_out_the_same_on_postgresql(tmp_path: Path, postgres_url
     with plant(tmp_path, size=120, seed=6, store="${env:NAVE_TEST_STORE}") as one, pushing(one) as sender:
         one.environment["NAVE_TEST_STORE"] = postgres_url
         running = one.start("--poll", "0.2")
-        sender.join(60)
+        sender.join(240)
         running.send_signal(signal.SIGTERM)
         running.wait(20)
         one.run_until_idle("--poll", "0.2")

@@ -41,7 +41,7 @@ def filled(one: Plant) -> None:
     """The hub has taken in all there is."""
     running = one.start()
     with pushing(one) as sender:
-        sender.join(60)
+        sender.join(240)
     running.send_signal(signal.SIGTERM)
     assert running.wait(20) == 0, one.log()
     one.run_until_idle()

@@ -35,13 +35,14 @@ def fresh(random: Random, entity: str, code: str, known: Mapping[str, list[str]]
     """A record that a user makes up; None while what it refers to is not there."""
     name = f"{code} {random.choice(_TEXTS)}"
     if entity == "customer":
-        return {"code": code, "name": name, "status": "active", "phone": f"021-{random.randint(1000000, 9999999)}"}
+        row: Row = {"code": code, "name": name, "status": "active", "phone": f"021-{random.randint(1000000, 9999999)}"}
+        return {**row, "email": f"{code}@example.com".lower(), "addresses": [_address(code)]}
     if entity == "product":
         return {"code": code, "name": name, "status": "active", "unit": "u", "price": f"{random.randint(1, 9999)}.25"}
     if len(known["product"]) < 3 or not known["customer"]:
         return None
-    *parts, head = sorted(random.sample(known["product"], 3), key=lambda code: int(code[1:]))  # no BOM contains itself
-    row: Row = {"code": code, "product": head, "day": f"2026-12-{random.randint(1, 28):02}"}
+    *parts, head = sorted(random.sample(known["product"], 3), key=_age)  # no BOM contains itself
+    row = {"code": code, "product": head, "day": f"2026-12-{random.randint(1, 28):02}"}
     lines = [{"product": one, "quantity": str(random.randint(1, 9))} for one in parts]
     if entity == "bom":
         return {"code": code, "product": head, "lines": lines}
@@ -51,17 +52,48 @@ def fresh(random: Random, entity: str, code: str, known: Mapping[str, list[str]]
     return {"code": code, "customer": random.choice(known["customer"]), "day": row["day"], "lines": lines}
 
 
-def changed(random: Random, entity: str, row: Row, number: int) -> Row:
+def _address(code: str | int) -> Row:
+    return {"street": f"路 {code}", "city": "上海", "postcode": None}
+
+
+def _age(code: str) -> int:
+    return int(code[1:])
+
+
+def changed(random: Random, entity: str, row: Row, number: int, products: list[str]) -> Row:
     """What a user makes of a record."""
-    if entity in ("customer", "product"):
-        what = random.choice(("name", "name", "phone" if entity == "customer" else "price"))
-        new = {"name": f"{number} {random.choice(_TEXTS)}", "phone": f"021-{1000000 + number}", "price": f"{number}.5"}
+    if entity == "customer":
+        what = random.choice(("name", "phone", "email", "addresses", "addresses"))
+        new: Row = {"name": f"{number} {random.choice(_TEXTS)}", "phone": f"021-{1000000 + number}"}
+        new["email"] = None if row["email"] and random.random() < 0.3 else f"n{number}@example.com"
+        new["addresses"] = _another(random, row["addresses"], _address(number))
         return {**row, what: new[what]}
+    if entity == "product":
+        return {**row, **random.choice(({"name": f"{number} {random.choice(_TEXTS)}"}, {"price": f"{number}.5"}))}
     if entity == "production":
-        return {**row, "quantity": str(number % 17 + 1)}
+        return {**row, **random.choice(({"quantity": str(number % 17 + 1)}, {"day": f"2027-01-{number % 28 + 1:02}"}))}
     lines = [dict(line) for line in row["lines"]]
-    lines[random.randrange(len(lines))]["quantity"] = str(number % 17 + 1)
-    return {**row, "lines": lines}
+    there = {line["product"] for line in lines}
+    older = [one for one in products if one not in there and (entity != "bom" or _age(one) < _age(row["product"]))]
+    more = (
+        {"product": random.choice(older), "quantity": "2", **({"price": "4.50"} if entity == "order" else {})}
+        if older
+        else None
+    )
+    if random.random() < 0.5 or more is None:
+        what = "price" if entity == "order" and random.random() < 0.4 else "quantity"
+        lines[random.randrange(len(lines))][what] = str(number % 17 + 1)
+        return {**row, "lines": lines}
+    return {**row, "lines": _another(random, lines, more, change=False)}
+
+
+def _another(random: Random, rows: list[Row], new: Row, *, change: bool = True) -> list[Row]:
+    """With one row more, one less, or one that is another now; never none."""
+    kept = list(rows)
+    what = random.choice(("more", "less", "other") if change else ("more", "less"))
+    if what != "more" and kept and (what == "other" or len(kept) > 1):
+        kept.pop(random.randrange(len(kept)))
+    return kept if what == "less" and kept else [*kept, new]
 
 
 def in_tryton(company: Company, entity: str, row: Row, before: Row | None) -> None:
@@ -86,13 +118,41 @@ def _product(company: Company, code: str) -> int:
 
 def _customer(company: Company, row: Row, before: Row | None) -> Row:
     if before is None:
-        return {"name": row["name"], "contact_mechanisms": [["create", [{"type": "phone", "value": row["phone"]}]]]}
-    if row["phone"] != before["phone"]:
-        (found,) = company.peer.rows(
-            "party.contact_mechanism", [["party.code", "=", row["code"]], ["type", "=", "phone"]], ["id"], limit=2
-        )
-        return {"contact_mechanisms": [["write", [found["id"]], {"value": row["phone"]}]]}
+        ways = [{"type": name, "value": row[name]} for name in ("phone", "email") if row.get(name)]
+        places = [_place(one) for one in row.get("addresses", ())]
+        return {
+            "name": row["name"],
+            "contact_mechanisms": [["create", ways]],
+            "addresses": [["create", places]] if places else [],
+        }
+    for name in ("phone", "email"):
+        if row[name] != before[name]:
+            return {"contact_mechanisms": _mechanism(company, row["code"], name, row[name])}
+    if row["addresses"] != before["addresses"]:
+        return {"addresses": _addresses(company, row, before)}
     return {"name": row["name"]}
+
+
+def _mechanism(company: Company, code: str, kind: str, value: str | None) -> list[Any]:
+    found = company.peer.rows("party.contact_mechanism", [["party.code", "=", code], ["type", "=", kind]], ["id"], limit=2)
+    if not found:
+        return [["create", [{"type": kind, "value": value}]]]
+    return [["write", [found[0]["id"]], {"value": value}]] if value else [["delete", [found[0]["id"]]]]
+
+
+def _place(one: Row) -> Row:
+    return {"street": one["street"], "city": one["city"], "postal_code": one["postcode"]}
+
+
+def _addresses(company: Company, row: Row, before: Row) -> list[Any]:
+    """What a user does: changes one, puts one away, or makes one."""
+    gone = [one for one in before["addresses"] if one not in row["addresses"]]
+    new = [_place(one) for one in row["addresses"] if one not in before["addresses"]]
+    if not gone:
+        return [["create", new]]
+    domain = [["party.code", "=", row["code"]], ["street", "=", gone[0]["street"]], ["active", "=", True]]
+    (found,) = company.peer.rows("party.address", domain, ["id"], limit=2)
+    return [["write", [found["id"]], new[0] if new else {"active": False}]]
 
 
 def _ware(company: Company, row: Row, before: Row | None) -> Row:
@@ -111,12 +171,19 @@ def _line(company: Company, line: Row) -> Row:
 
 
 def _differing(company: Company, model: str, on: str, row: Row, before: Row) -> list[Any]:
-    for line, old in zip(row["lines"], before["lines"], strict=True):
-        if line["quantity"] != old["quantity"]:
-            domain = [[f"{on}", "=", row["code"]], ["product.template.code", "=", line["product"]]]
-            (found,) = company.peer.rows(model, domain, ["id"], limit=2)
-            return [["write", [found["id"]], {"quantity": float(line["quantity"])}]]
-    return []
+    """Lines are told apart by their products."""
+    old, new = ({line["product"]: line for line in one["lines"]} for one in (before, row))
+    commands: list[Any] = []
+    for product in [one for one in old if old[one] != new.get(one)]:
+        domain = [[on, "=", row["code"]], ["product.template.code", "=", product]]
+        (found,) = company.peer.rows(model, domain, ["id"], limit=2)
+        if product not in new:
+            commands.append(["delete", [found["id"]]])
+            continue
+        values = {name: value for name, value in _line(company, new[product]).items() if name in ("quantity", "unit_price")}
+        commands.append(["write", [found["id"]], values])
+    added = [_line(company, line) for product, line in new.items() if product not in old]
+    return [*commands, ["create", added]] if added else commands
 
 
 def _bom(company: Company, row: Row, before: Row | None) -> Row:
@@ -140,14 +207,19 @@ def _sale(company: Company, row: Row, before: Row | None) -> Row:
 
 
 def _production(company: Company, row: Row, before: Row | None) -> Row:
-    if before is not None:
-        return {"quantity": float(row["quantity"])}
     day = written("date", row["day"], "day")
+    if before is not None:
+        quantity = {"quantity": float(row["quantity"])}
+        return quantity if row["quantity"] != before["quantity"] else {"planned_date": day, "planned_start_date": day}
     ware = {"product": _product(company, row["product"]), "unit": 1, "quantity": float(row["quantity"])}
     return {**ware, "planned_date": day, "planned_start_date": day}
 
 
 _VALUES = {"customer": _customer, "product": _ware, "bom": _bom, "order": _sale, "production": _production}
+
+
+def _products(company: Company, tryton: bool) -> list[str]:
+    return sorted(set(company.held("product") if tryton else company.mes.rows("product")))
 
 
 def edit(company: Company, number: int) -> None:
@@ -165,7 +237,8 @@ def edit(company: Company, number: int) -> None:
     else:
         code = next(code for code, one in rows.items() if one is before)
         before = {**before, "code": code}
-        row = changed(random, entity, before, number)
+        products = _products(company, tryton) if entity in ("bom", "order") else []
+        row = changed(random, entity, before, number, products)
     if row is None:
         return
     if tryton:
@@ -203,7 +276,7 @@ def ends_equal(folder: Path, erp: Erp, patch: pytest.MonkeyPatch, seed: int, edi
         waiting = one.all(sa.select(t.delivery.c.sink).where(t.delivery.c.state == t.Due.WAITING))
         assert waiting == []
         with one.hub.store.read() as tx:
-            assert [found.code for found in findings.open_findings(tx)] == []
+            assert findings.open_findings(tx) == []
 
 
 @pytest.mark.slow
@@ -211,7 +284,7 @@ def ends_equal(folder: Path, erp: Erp, patch: pytest.MonkeyPatch, seed: int, edi
 def test_two_systems_end_equal_though_tryton_was_killed(
     tmp_path: Path, own_erp: Erp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ends_equal(tmp_path, own_erp, monkeypatch, 1, 60, 2)
+    ends_equal(tmp_path, own_erp, monkeypatch, 1, 40, 1)
 
 
 @pytest.mark.long

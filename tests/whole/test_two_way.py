@@ -20,7 +20,8 @@ def value(random: Random, name: str, number: int) -> Any:
     if name == "credit":
         return {"amount": f"{random.randint(1, 500)}.00", "currency": "CNY"}
     if name == "contacts":
-        return [{"name": random.choice(_TEXTS)} for _ in range(random.randint(1, 3))]
+        # One of them is new each time: the same ones in another order would be taken for what the target made of them.
+        return [{"name": one} for one in (f"{number} Li", *random.sample(_TEXTS, random.randint(0, 2)))]
     new = random.random() < 0.7
     return f"{number} {random.choice(_TEXTS)}" if new else random.choice(_TEXTS)
 

@@ -47,7 +47,8 @@ sinks:
 _SOURCE = "  {0}: {{entity: {0}, from: api, get: /{0}, since: {{param: since, field: at, overlap: 1s}}, mapping: mes/{0}}}\n"
 _SINK = "  {0}_out: {{entity: {0}, to: api, path: /{0}, key_path: code, mapping: mes/{0}-out}}\n"
 _IN: Mapping[str, str] = {
-    "customer": "code: code, name: name, status: status, phone: phone | optional",
+    "customer": "code: code, name: name, status: status, phone: phone | optional, email: email | optional, "
+    "addresses: {each: addresses, fields: {line: street, region: city, postcode: postcode}}",
     "product": "code: code, name: name, status: status, unit: unit, kind: {const: make}, "
     "price: {amount: price | decimal, currency: \"'CNY'\"}",
     "bom": "code: code, kind: {const: production}, product: {key: product}, lines: {each: lines, fields: "
@@ -59,7 +60,8 @@ _IN: Mapping[str, str] = {
     "due: day | date",
 }
 _OUT: Mapping[str, str] = {
-    "customer": 'code: code | default(id), name: name, status: status | default("active"), phone: phone | optional',
+    "customer": 'code: code | default(id), name: name, status: status | default("active"), phone: phone | optional, '
+    "email: email | optional, addresses: {each: addresses, fields: {street: line, city: region, postcode: postcode}}",
     "product": 'code: code, name: name, status: status | default("active"), unit: unit, price: price.amount',
     "bom": 'code: code, product: product | key_in("mes"), lines: {each: lines, fields: {product: component | key_in("mes"), '
     "quantity: quantity.value}}",
@@ -102,11 +104,16 @@ def shown(entity: str, row: Row) -> Row:
         plain["lines"] = [
             {name: number(value) if name != "product" else value for name, value in line.items()} for line in row["lines"]
         ]
+    if entity == "customer":
+        plain["addresses"] = sorted(
+            ({name: one.get(name) or None for name in ("street", "city", "postcode")} for one in row.get("addresses") or ()),
+            key=str,
+        )
     return plain
 
 
 _COMPARED = {
-    "customer": ("name", "status", "phone"),
+    "customer": ("name", "status", "phone", "email"),
     "product": ("name", "status", "unit", "price"),
     "bom": ("product",),
     "order": ("customer", "day"),
@@ -120,7 +127,7 @@ def listening(mes: Mes) -> Iterator[int]:
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
             since = parse_qs(parts.query).get("since", [""])[0]
-            self._answer([row for row in list(mes.held[parts.path.strip("/")].values()) if row["at"] >= since])
+            self._answer([row for row in list(mes.held.get(parts.path.strip("/"), {}).values()) if row["at"] >= since])
 
         def do_POST(self) -> None:
             values = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -250,8 +257,12 @@ def _status(row: Row) -> str:
 
 
 def _customers(peer: Peer) -> list[Row]:
-    rows = _rows(peer, "party.party", "code", "name", "active", "phone")
-    return [{**row, "status": _status(row)} for row in rows]
+    rows = _rows(peer, "party.party", "code", "name", "active", "phone", "email")
+    found: dict[int, list[Row]] = {}
+    for row in _rows(peer, "party.address", "party", "active", "street", "city", "postal_code"):
+        if row["active"]:
+            found.setdefault(row["party"], []).append({**row, "postcode": row["postal_code"]})
+    return [{**row, "status": _status(row), "addresses": found.get(row["id"], [])} for row in rows]
 
 
 def _products(peer: Peer) -> list[Row]:
@@ -311,8 +322,8 @@ _TRYTON: Mapping[str, Callable[[Peer], list[Row]]] = {
 }
 
 
-def write(folder: Path, port: int) -> None:
-    """The ready-made files for Tryton as they are shipped, and a second system."""
+def write(folder: Path, port: int, more: Mapping[str, str]) -> None:
+    """The ready-made files for Tryton as they are shipped, a second system, and more files in which PORT is its port."""
     texts = {path: text.decode() for path, text in ready_systems()["tryton"].files()}
     sources, sinks = ("".join(form.format(name) for name in ENTITIES) for form in (_SOURCE, _SINK))
     texts["hub.yaml"] = "hub: company\nstore: sqlite:///company.db\nlimits: {attempts: 50}\n"
@@ -325,6 +336,7 @@ def write(folder: Path, port: int) -> None:
         texts[f"mappings/mes/{name}.yaml"] = f"{head}fields: {{{_IN[name]}}}\n"
         head = f'mapping: mes/{name}-out\nfrom: {name}\nto: mes.{name}_out\nabsent: "null"\n'
         texts[f"mappings/mes/{name}-out.yaml"] = f"{head}fields: {{{_OUT[name]}}}\n"
+    texts |= {path: text.replace("PORT", str(port)) for path, text in more.items()}
     for path, text in texts.items():
         file = folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -332,14 +344,16 @@ def write(folder: Path, port: int) -> None:
 
 
 @contextmanager
-def company(folder: Path, erp: Erp, seed: int, patch: pytest.MonkeyPatch) -> Iterator[Company]:
+def company(
+    folder: Path, erp: Erp, seed: int, patch: pytest.MonkeyPatch, more: Mapping[str, str] | None = None
+) -> Iterator[Company]:
     """The company in a folder, all of it at rest."""
     named = {"URL": erp.url, "DATABASE": DATABASE, "KEY": erp.key, "COMPANY": str(erp.company)}
     for name, value in named.items():
         patch.setenv(f"TRYTON_{name}", value)
     mes, clock = Mes(), Ahead()
     with ExitStack() as stack:
-        write(folder, stack.enter_context(listening(mes)))
+        write(folder, stack.enter_context(listening(mes)), more or {})
         hub = replace(stack.enter_context(opened(folder)), clock=clock)
         sinks = {name: stack.enter_context(flow.open()) for name, flow in hub.sinks.items()}
         peer = stack.enter_context(erp.peer(key=erp.key))

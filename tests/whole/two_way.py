@@ -59,7 +59,7 @@ class System:
     """Keeps rows, takes edits of its users and writes of the hub, and says what has changed."""
 
     name: str
-    clock: Clock
+    clock: TickingClock
     rewrite: Rewrite = faithful
     rows: dict[str, Row] = field(default_factory=dict)
     changed: dict[str, None] = field(default_factory=dict)

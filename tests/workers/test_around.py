@@ -21,7 +21,7 @@ from tests.workers.world import World, customer, raw, rules, shown, world
 
 SYSTEMS = ["erp", "nc", "crm", "hr"]
 ENTITIES = ["product", "order", "progress", "shipment", "invoice", "payment", "contact", "employee", "attendance"]
-ENTITIES += ["sold_product", "opportunity", "stock_movement", "bom"]
+ENTITIES += ["sold_product", "opportunity", "stock_movement", "bom", "activity"]
 
 
 def company(store: Store) -> World:
@@ -50,6 +50,10 @@ def invoice(key: str, buyer: dict[str, str], amount: str, currency: str = "CNY",
 
 def payment(key: str, buyer: dict[str, str], amount: str, currency: str = "CNY", **values: Any) -> Raw:
     return raw(key, 1, {"number": key, "customer": buyer, "date": "2026-11-02", "amount": money(amount, currency), **values})
+
+
+def activity(key: str, day: str, status: str, **names: dict[str, str]) -> Raw:
+    return raw(key, 1, {"number": key, "subject": "visit", "at": f"{day}T01:00:00Z", "status": status, **names})
 
 
 def filled(store: Store) -> World:
@@ -93,6 +97,13 @@ def filled(store: Store) -> World:
     hub.take("erp.contact", raw("K1", 1, {"name": "陈伟", "customer": ref("C1")}))
     hub.take("erp.opportunity", raw("M1", 1, {"number": "M1", "title": "新线", "customer": ref("C1")}))
     hub.take(
+        "erp.activity",
+        activity("V1", "2026-11-05", "held", customer=ref("C1")),
+        activity("V2", "2026-11-07", "held", contact=ref("K1")),
+        activity("V3", "2026-11-06", "planned", opportunity=ref("M1"), customer=ref("C1")),
+        activity("V9", "2026-11-09", "held", customer=ref("C2")),
+    )
+    hub.take(
         "erp.attendance",
         *(raw(f"A{n}", 1, {"employee": ref("E1"), "at": f"2026-11-{n:02d}T00:00:00Z"}) for n in range(1, 4)),
     )
@@ -112,7 +123,7 @@ def test_a_customer_with_all_that_belongs_to_it_whatever_system_calls_it_what(st
     assert one.keys == [("erp", "C1"), ("nc", "N1")]
     counts = {entity: papers.count for entity, papers in one.papers.items()}
     expected = {"order": 7, "progress": 1, "shipment": 1, "invoice": 4, "payment": 2, "contact": 1}
-    assert counts == {**expected, "opportunity": 1, "attendance": 3, "sold_product": 1}
+    assert counts == {**expected, "opportunity": 1, "attendance": 3, "sold_product": 1, "activity": 3}
     assert [document["number"] for document in one.papers["order"].documents] == ["O7", "O6", "O5"]
     assert one.staff is not None
     assert one.staff["name"] == "胡军"
@@ -121,6 +132,27 @@ def test_a_customer_with_all_that_belongs_to_it_whatever_system_calls_it_what(st
         ("SN-2", "shipment/S1", None),
         ("SN-9", "shipment/S1", None),
     ]
+
+
+def test_activities_are_found_also_by_contact_and_opportunity_those_to_come_before_the_latest(store: Store) -> None:
+    filled(store)
+
+    [one] = seen(store, "customer", "C1", limit=2)
+
+    activities = one.papers["activity"]
+    assert activities.count == 3
+    assert [document["number"] for document in activities.documents] == ["V3", "V2"]
+
+
+def test_a_thing_that_was_sold_leads_to_what_it_is_and_who_has_it(store: Store) -> None:
+    filled(store)
+
+    [one] = seen(store, "sold_product", "SN-1")
+
+    assert one.document["serial"] == "SN-1"
+    named = {entity: [document["name"] for document in papers.documents] for entity, papers in one.papers.items()}
+    assert named == {"customer": ["customer C1"], "product": ["机床 P1"]}
+    assert (one.balances, one.sold, one.staff) == ([], [], None)
 
 
 def test_what_is_open_is_exact_and_apart_by_currency(store: Store) -> None:
@@ -178,7 +210,7 @@ def test_a_document_that_became_part_of_another_is_counted_once(store: Store) ->
 def test_a_page_is_one_statement(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     filled(store)
 
-    for entity, key in (("customer", "C1"), ("product", "P1")):
+    for entity, key in (("customer", "C1"), ("product", "P1"), ("sold_product", "SN-1")):
         with store.read() as tx, counting(monkeypatch) as said:
             around(tx, entity, key, SYSTEMS)
         assert len(said) == 1
@@ -203,6 +235,7 @@ def test_nothing_is_open_where_nothing_is_invoiced() -> None:
 QUERIES = [
     pytest.param(looking._query("customer"), id="customer"),
     pytest.param(looking._query("product"), id="product"),
+    pytest.param(looking._query("sold_product"), id="sold product"),
     pytest.param(_LEVEL, id="level of a structure"),
     pytest.param(_USES, id="uses"),
 ]

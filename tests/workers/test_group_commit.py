@@ -6,18 +6,31 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
 
+from nave.connectors.memory.options import MemoryOptions, MemorySinkOptions
+from nave.connectors.memory.sink import MemorySink
+from nave.connectors.targets import target
+from nave.core import receipts
 from nave.core.clock import Ids
 from nave.core.errors import NaveError, RetryableError, StoreAway
 from nave.core.journal import Landed
+from nave.core.protocols import Setting
 from nave.core.store import Store
 from nave.core.store import schema as t
 from nave.workers.apply import apply_step
+from nave.workers.flows import Address, Returns
 from nave.workers.land import GroupCommit
+from nave.workers.receipts import page
+from nave.workers.returning import write_back
 from tests.workers.world import World, customer, rules, world
 
 CRM = "crm.customer"
@@ -70,6 +83,62 @@ def test_64_senders_at_once_are_answered_after_their_commit_which_they_share(sto
     assert (books.received, books.applied) == (64, 64)
 
 
+def test_each_sender_of_a_shared_commit_has_a_receipt_of_its_own_lines_only(store: Store) -> None:
+    hub = door(store)
+    group = GroupCommit(hub.hub)
+    sent = [["A", "B"], ["C"], ["D", "E", "F"]]
+
+    async def all_at_once() -> list[Landed]:
+        waiting = asyncio.gather(*(group.land(CRM, [customer(key, 1) for key in keys], {}) for keys in sent))
+        await asyncio.sleep(0)
+        with at_work(group):
+            return await waiting
+
+    landed = asyncio.run(all_at_once())
+    hub.apply()
+
+    with store.read() as tx:
+        found = [receipts.by_id(tx, one.receipt) for one in landed]
+        whole = receipts.by_id(tx, str(landed[0].journal_id))
+    told = [page(store, hub.hub.sources[CRM], one) for one in (*found, whole) if one is not None]
+    assert [[line["key"] for line in one["lines"]] for one in told] == [*sent, [key for keys in sent for key in keys]]
+    assert [one["receipt"] for one in told[:3]] == [one.receipt for one in landed]
+    assert [(one["lines_total"], one["complete"], one["counts"]["applied"]) for one in told] == [
+        (number, True, number) for number in (2, 1, 3, 6)
+    ]
+
+
+def test_whoever_is_to_be_told_hears_of_each_request_of_a_shared_commit_by_itself(store: Store) -> None:
+    hub = door(store)
+    name = uuid4().hex
+    heard = target(name)
+    sink = partial(MemorySink, MemoryOptions(name=name), MemorySinkOptions(), Setting("crm.told", Path()))
+    flow = replace(hub.hub.sources[CRM], returns=Returns(ZoneInfo("UTC"), addresses={"callback": Address(sink, False)}))
+    hub.hub.sources = {**hub.hub.sources, CRM: flow}
+    group = GroupCommit(hub.hub)
+
+    async def all_at_once() -> list[Landed]:
+        waiting = asyncio.gather(*(group.land(CRM, [customer(key, 1) for key in keys], {}) for keys in ("AB", "C")))
+        await asyncio.sleep(0)
+        with at_work(group):
+            return await waiting
+
+    landed = asyncio.run(all_at_once())
+    hub.apply()
+    written = [write_back(hub.hub, everything=True) for _ in range(2)]
+
+    told = heard.tables["crm.told"]
+    assert {key: [line["key"] for line in one.values["lines"]] for key, one in told.items()} == {
+        landed[0].receipt: ["A", "B"],
+        landed[1].receipt: ["C"],
+    }
+    assert all(one.values["complete"] and one.version == 1 for one in told.values())
+    assert written == [2, 0]
+    with store.read() as tx:
+        assert receipts.latest(tx, 10) == []
+        assert tx.rows(sa.select(t.taken.c.id)) == []
+
+
 def test_senders_of_several_sources_share_a_commit_and_each_source_has_its_batch(store: Store) -> None:
     hub = door(store)
     group = GroupCommit(hub.hub)
@@ -83,7 +152,8 @@ def test_senders_of_several_sources_share_a_commit_and_each_source_has_its_batch
 
     landed = asyncio.run(both())
 
-    assert landed[0] == landed[2] != landed[1]
+    assert landed[0].journal_id == landed[2].journal_id != landed[1].journal_id
+    assert [one.lines for one in landed] == [(1, 1), None, (2, 2)]
     assert batches(hub) == 2
 
 

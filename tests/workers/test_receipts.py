@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -184,7 +185,7 @@ def test_a_drop_folder_that_is_away_is_not_made_and_the_receipt_is_written_later
     with small.opened(tmp_path) as opened:
         with opened.store.write() as tx:
             (taken,) = receipts.latest(tx, 1)
-            receipts.looked(tx, taken.id, {}, 0.0)
+            receipts.looked(tx, replace(taken, wrote={}), 0.0)
         (tmp_path / "drop").rename(tmp_path / "away")
 
         assert not write_back(opened, everything=True)

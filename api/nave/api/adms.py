@@ -24,7 +24,7 @@ from starlette.routing import Route
 from nave.api import admslines as read
 from nave.api import admssaid as said
 from nave.api.admsstamps import Stamps
-from nave.api.bounds import Budget, Pace, Share
+from nave.api.bounds import Budget, Pace, body_of
 from nave.api.door import Admit, Land
 from nave.api.problems import Problem, translated
 from nave.core.errors import NaveError, RetryableError
@@ -163,7 +163,7 @@ class _Endpoint:
         table = request.query_params.get("table", "").lower()
         self._look_for_room(asking.people if table == "operlog" and asking.people else asking.punches)
         with self._budget.share(0) as share:
-            body = await self._body(request, asking.punches.max_body, share)
+            body = await body_of(request, asking.punches.max_body, share, self._door.body_seconds)
             return await self._taken(asking, request, table, body)
 
     async def _options(self, asking: _Asking, request: Request) -> str:
@@ -229,21 +229,6 @@ class _Endpoint:
         stamp = next((request.query_params[name] for name in ("Stamp", "OpStamp") if name in request.query_params), "")
         if said.is_stamp(stamp):
             await asyncio.to_thread(self._door.stamps.keep, asking.serial, table.upper(), stamp)
-
-    async def _body(self, request: Request, limit: int, share: Share) -> bytes:
-        parts: list[bytes] = []
-        size = 0
-        try:
-            async with asyncio.timeout(self._door.body_seconds):
-                async for part in request.stream():
-                    size += len(part)
-                    if size > limit:
-                        raise Problem("NAVE-A003", 413, {"Connection": "close"}, limit=limit)
-                    share.take(len(part))
-                    parts.append(part)
-        except TimeoutError as error:
-            raise Problem("NAVE-A010", 408, {"Connection": "close"}, seconds=self._door.body_seconds) from error
-        return b"".join(parts)
 
 
 def _is_near(request: Request, clocks: Clocks) -> bool:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from starlette.requests import Request
+
+from nave.api.problems import Problem
 from nave.core.errors import RetryableError
 
 _BURST = 1.0
@@ -47,6 +51,23 @@ class Share:
         self._budget.check(size)
         self._budget.held += size
         self.size += size
+
+
+async def body_of(request: Request, limit: int, share: Share, seconds: float) -> bytes:
+    """The whole body; a Problem where it is longer than `limit` bytes, or takes longer than `seconds`."""
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(seconds):
+            async for part in request.stream():
+                size += len(part)
+                if size > limit:
+                    raise Problem("NAVE-A003", 413, {"Connection": "close"}, limit=limit)
+                share.take(len(part))
+                parts.append(part)
+    except TimeoutError as error:
+        raise Problem("NAVE-A010", 408, {"Connection": "close"}, seconds=seconds) from error
+    return b"".join(parts)
 
 
 class Pace:

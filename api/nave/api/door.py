@@ -33,8 +33,9 @@ from nave.api.signatures import Signing
 from nave.core.errors import NaveError, RetryableError
 from nave.core.protocols import Raw
 
-Land = Callable[[str, list[Raw], Origin], Awaitable[int]]
-"""Commit raw records of a source with their origin; returns the journal id. A RetryableError says "not now"."""
+Land = Callable[[str, list[Raw], Origin], Awaitable[int | str]]
+"""Commit raw records of a source with their origin; returns what their receipt is asked for by: the number of the batch,
+or `17.3-5` where others brought the rest of it. A RetryableError says "not now"."""
 Admit = Callable[[str], None]
 """Raise a RetryableError where nothing more of a source may come now; asked before a body is read, so it must not wait."""
 Status = Callable[[], Mapping[str, Any]]
@@ -185,8 +186,10 @@ class _Events:
         reading = (headers, whole, source.entity, source.xml)
         found = events(*reading) if len(whole) <= AT_ONCE else await asyncio.to_thread(events, *reading)
         self._took(source, len(found.records))
-        journal = await self._land(source.name, found.records, found.origin) if found.records else None
-        return b'{"accepted":%d,"id":%s}' % (len(found.records), b"null" if journal is None else b"%d" % journal)
+        if not found.records:
+            return b'{"accepted":0,"id":null,"receipt":null}'
+        receipt = str(await self._land(source.name, found.records, found.origin)).encode()
+        return b'{"accepted":%d,"id":%s,"receipt":"%s"}' % (len(found.records), receipt.partition(b".")[0], receipt)
 
     def _admit(self, scope: Scope, headers: Mapping[bytes, bytes]) -> DoorSource:
         if scope["method"] != "POST":

@@ -17,7 +17,7 @@ from nave.core.errors import NaveError
 
 Told = Callable[[str, Mapping[str, str]], Mapping[str, Any]]
 """(id, query) -> the receipt; a NaveError NAVE-K313 where there is none. It looks into the store: in a thread."""
-_GONE = "NAVE-K313"
+GONE = "NAVE-K313"
 
 
 def receipt_route(told: Told, token: bytes | None, senders: Mapping[str, bytes]) -> Route:
@@ -37,7 +37,7 @@ def receipt_route(told: Told, token: bytes | None, senders: Mapping[str, bytes])
         try:
             found = await asyncio.to_thread(told, number, dict(request.query_params))
         except NaveError as error:
-            problem = _gone(number) if error.code == _GONE else translated(error)
+            problem = _gone(number) if error.code == GONE else translated(error)
             return problem_response(problem, headers)
         if not everything and not _same_token(senders, sender, str(found["source"])):
             return problem_response(_gone(number), headers)
@@ -52,4 +52,4 @@ def _same_token(senders: Mapping[str, bytes], sender: str | None, source: str) -
 
 
 def _gone(number: str) -> Problem:
-    return Problem(_GONE, 404, {}, name=number[:80])
+    return Problem(GONE, 404, {}, name=number[:80])

@@ -23,7 +23,7 @@ from starlette.routing import Route
 
 from nave.api import soapenvelope as envelopes
 from nave.api.access import from_here, shows
-from nave.api.bounds import Budget, Pace, Share
+from nave.api.bounds import Budget, Pace, body_of
 from nave.api.door import HEADER_BYTES, HEADERS, Admit, DoorSource, Land, may_send
 from nave.api.events import MOST
 from nave.api.problems import Problem, preferred, translated
@@ -39,6 +39,7 @@ _WHO = {"WWW-Authenticate": 'Basic realm="nave", charset="UTF-8"', "Connection":
 _LINGER_SECONDS = 1.0
 _LINGER_BYTES = 4 * 2**20
 _LONGEST_KEY = 1_000
+_LONGEST_ID = 40
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ class _Endpoint:
         if shown:
             self._welcome(caller)
         with self._budget.share(announced) as share:
-            body = await self._body(request, limit, share)
+            body = await body_of(request, limit, share, self._door.body_seconds)
             text = envelopes.text_of(body, headers.get("content-type", "").encode())
             opening = envelopes.opening(text)
             if opening.password and not shown:
@@ -148,21 +149,6 @@ class _Endpoint:
         """Whoever opens nothing is not listened to."""
         if not caller.sources and not shows(self._door.token, caller.shown):
             raise Problem("NAVE-A002", 401, _WHO)
-
-    async def _body(self, request: Request, limit: int, share: Share) -> bytes:
-        parts: list[bytes] = []
-        size = 0
-        try:
-            async with asyncio.timeout(self._door.body_seconds):
-                async for part in request.stream():
-                    size += len(part)
-                    if size > limit:
-                        raise Problem("NAVE-A003", 413, {"Connection": "close"}, limit=limit)
-                    share.take(len(part))
-                    parts.append(part)
-        except TimeoutError as error:
-            raise Problem("NAVE-A010", 408, {"Connection": "close"}, seconds=self._door.body_seconds) from error
-        return b"".join(parts)
 
     async def _operate(self, caller: _Caller, operation: str, text: str, size: int) -> Mapping[str, Any]:
         kind, _, name = operation.partition("_")
@@ -194,9 +180,9 @@ class _Endpoint:
             raise Problem("NAVE-A016", 413, {}, count=len(found), most=MOST)
         if source.name in self._paces:
             self._paces[source.name].took(len(found))
-        number = await self._door.land(source.name, found, {"unit": "element"}) if found else None
+        receipt = await self._door.land(source.name, found, {"unit": "element"}) if found else None
         told = [{"number": place, "state": "accepted"} for place in range(1, len(found) + 1)]
-        return {"receipt": number, "accepted": len(found), "record": told}
+        return {"receipt": receipt, "accepted": len(found), "record": told}
 
     async def _query(self, caller: _Caller, looks: Looks, asked: Raw) -> Mapping[str, Any]:
         if not caller.here and not shows(self._door.token, caller.shown):
@@ -205,10 +191,9 @@ class _Endpoint:
         return await asyncio.to_thread(looks.query, entity, key)
 
     async def _receipt(self, caller: _Caller, looks: Looks, asked: Raw) -> Mapping[str, Any]:
-        number = str(asked.get("id", "")).strip()
-        if not (number.isascii() and number.isdigit() and len(number) < 19):
-            return {"found": False}
-        return await asyncio.to_thread(looks.receipt, int(number), [source.name for source in caller.sources.values()])
+        number, after = (str(asked.get(name) or "").strip()[:_LONGEST_ID] for name in ("id", "after"))
+        names = [source.name for source in caller.sources.values()]
+        return await asyncio.to_thread(looks.receipt, number, names, after)
 
 
 def _records(text: str, operation: str) -> list[Raw]:

@@ -1,4 +1,4 @@
-"""What callers of the SOAP door may ask: a golden record with its keys, and what became of a batch that they sent."""
+"""What callers of the SOAP door may ask: a golden record with its keys, and what became of what they sent."""
 
 from __future__ import annotations
 
@@ -7,21 +7,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-import sqlalchemy as sa
 
+from nave.api.receipts import GONE, Told
 from nave.core import views
 from nave.core.clock import id_text
+from nave.core.errors import NaveError
 from nave.core.store import Store
-from nave.core.store import schema as t
 
 _MASK = "***"
-_STATES = {
-    t.Journal.PENDING: "pending",
-    t.Journal.DONE: "done",
-    t.Journal.HELD: "held",
-    t.Journal.DISCARDED: "discarded",
-}
-_COUNTS = ("received", "applied", "unchanged", "superseded")
+_COUNTS = ("applied", "unchanged", "superseded", "refused", "waiting")
+_LINE = {"line": "number", "key": "key", "state": "state", "code": "code", "field": "field"}
+"""Of a line of a receipt, what is told, and as what; the reason comes after them."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +25,8 @@ class Looks:
     """Answers from the store; call it in a thread."""
 
     store: Store
+    told: Told
+    """A receipt by its id, as GET /receipts tells it."""
     hidden: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Fields that are masked, by entity."""
 
@@ -48,13 +46,40 @@ class Looks:
             "key": [{"system": one.system, "key": one.key} for one in golden.keys],
         }
 
-    def receipt(self, number: int, sources: Collection[str]) -> dict[str, Any]:
-        """What became of a batch of one of these sources, in counts; `found` false where there is none."""
-        j = t.journal.c
-        columns = (j.source, j.state, *(j[name] for name in _COUNTS))
-        with self.store.read() as tx:
-            rows = tx.rows(sa.select(*columns).where(j.id == number, j.source.in_(list(sources))))
-        if not rows:
+    def receipt(self, number: str, sources: Collection[str], after: str = "") -> dict[str, Any]:
+        """What became of each line that one of these sources sent; `found` false where there is none.
+
+        Up to 1,000 lines behind line `after`; `next` says that there are more.
+        """
+        try:
+            whole = self.told(number, {"after": after})
+        except NaveError as error:
+            if error.code != GONE:
+                raise
             return {"found": False}
-        source, state, *counts = rows[0]
-        return {"found": True, "source": source, "state": _STATES[state], **dict(zip(_COUNTS, counts, strict=True))}
+        if whole["source"] not in sources:
+            return {"found": False}
+        counts = whole["counts"]
+        return {
+            "found": True,
+            "source": whole["source"],
+            "state": _state(counts),
+            "complete": whole["complete"],
+            "received": whole["lines_total"],
+            **{name: counts[name] for name in _COUNTS},
+            "line": [_line(one) for one in whole["lines"]],
+            "next": whole["next"],
+        }
+
+
+def _state(counts: Mapping[str, int]) -> str:
+    """Of all lines together: the first of these that any of them is in."""
+    if counts["discarded"] and counts["discarded"] == sum(counts.values()):
+        return "discarded"
+    return next((name for name in ("pending", "held") if counts[name]), "done")
+
+
+def _line(one: Mapping[str, Any]) -> dict[str, Any]:
+    reason = one.get("text_en", "")
+    text = f"{reason} | {one['text_zh']}" if reason else one.get("waits_for")
+    return {said: one[name] for name, said in _LINE.items() if name in one} | ({"text": text} if text else {})

@@ -7,9 +7,9 @@ from xml.sax.saxutils import quoteattr
 
 NAMESPACE = "urn:nave:soap:"
 """Followed by the name of the system."""
-_STRING, _LONG, _BOOL = "xs:string", "xs:long", "xs:boolean"
+_STRING, _INT, _LONG, _BOOL = "xs:string", "xs:int", "xs:long", "xs:boolean"
 _ANSWER = (
-    '<xs:element name="receipt" type="xs:long" minOccurs="0"/><xs:element name="accepted" type="xs:int"/>'
+    '<xs:element name="receipt" type="xs:string" minOccurs="0"/><xs:element name="accepted" type="xs:int"/>'
     '<xs:element name="record" minOccurs="0" maxOccurs="unbounded"><xs:complexType><xs:sequence>'
     '<xs:element name="number" type="xs:int"/><xs:element name="state" type="xs:string"/>'
     "</xs:sequence></xs:complexType></xs:element>"
@@ -27,20 +27,26 @@ _FOUND = (
     '<xs:element name="system" type="xs:string"/><xs:element name="key" type="xs:string"/>'
     "</xs:sequence></xs:complexType></xs:element>"
 )
-_STATE = "".join(
-    f'<xs:element name="{name}" type="{kind}" minOccurs="0"/>'
-    for name, kind in (
-        ("source", _STRING),
-        ("state", _STRING),
-        ("received", _LONG),
-        ("applied", _LONG),
-        ("unchanged", _LONG),
-        ("superseded", _LONG),
-    )
+
+
+def _optional(*listed: tuple[str, str]) -> str:
+    return "".join(f'<xs:element name="{name}" type="{kind}" minOccurs="0"/>' for name, kind in listed)
+
+
+_LINE = '<xs:element name="number" type="xs:int"/>' + _optional(
+    *((name, _STRING) for name in ("key", "state", "code", "field", "text"))
 )
+_STATE = (
+    _optional(("source", _STRING), ("state", _STRING), ("complete", _BOOL))
+    + _optional(*((name, _LONG) for name in ("received", "applied", "unchanged", "superseded", "refused", "waiting")))
+    + '<xs:element name="line" minOccurs="0" maxOccurs="unbounded"><xs:complexType><xs:sequence>'
+    + f"{_LINE}</xs:sequence></xs:complexType></xs:element>"
+    + _optional(("next", _INT))
+)
+_ASKED = '<xs:element name="id" type="xs:string"/>' + _optional(("after", _INT))
 _QUESTIONS = {
     "query": (_QUERY, _FOUND),
-    "receipt": ('<xs:element name="id" type="xs:long"/>', f'<xs:element name="found" type="{_BOOL}"/>{_STATE}'),
+    "receipt": (_ASKED, f'<xs:element name="found" type="{_BOOL}"/>{_STATE}'),
 }
 _VERSIONS = (
     ("11", "soap", "http://schemas.xmlsoap.org/wsdl/soap/"),

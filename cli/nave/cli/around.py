@@ -1,4 +1,4 @@
-"""`nave around`: everything about one customer or product on a page."""
+"""`nave around`: everything about one customer, product or sold thing on a page."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ from nave.core.store import Transaction
 from nave.core.views import Golden, find_named
 
 _COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "customer": ("code", "name", "phone", "status"),
+    "product": ("code", "name", "specification", "drawing_no", "revision"),
     "order": ("number", "date", "status", "total", "salesperson"),
     "progress": ("order", "line", "operation", "done", "planned", "status", "at"),
     "shipment": ("number", "date", "order", "carrier", "tracking", "status"),
@@ -29,6 +31,7 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "payment": ("number", "date", "kind", "invoice", "amount", "method"),
     "contact": ("name", "phone", "email", "role", "status"),
     "opportunity": ("number", "title", "stage", "amount", "expected", "status"),
+    "activity": ("at", "kind", "subject", "status", "contact", "employee"),
     "attendance": ("at", "direction", "method", "device"),
     "sales_performance": ("month", "amount", "orders", "target"),
     "stock_movement": ("number", "kind", "quantity", "warehouse", "lot", "at"),
@@ -40,7 +43,7 @@ _MONEY = frozenset({"total", "amount", "target", "done", "planned", "quantity", 
 
 
 def around(session: Session, *, what: str, limit: int) -> None:
-    """Show a customer or a product with all its documents."""
+    """Show a customer, a product or a sold thing with all its documents."""
     with opened_store(session) as (config, store), store.read() as tx:
         entity, key = split(what, config.entities)
         found = looked_around(tx, config, entity, key, limit)

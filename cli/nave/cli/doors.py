@@ -156,7 +156,7 @@ def _soap(
     hub: Hub, config: HubConfig, sources: Mapping[str, DoorSource], group: GroupCommit, token: bytes | None
 ) -> SoapDoor:
     hidden = {name: rules.sensitive for name, rules in config.entities.items()}
-    looks = Looks(hub.store, hidden)
+    looks = Looks(hub.store, partial(told, hub), hidden)
     return SoapDoor(sources, _landing(group), looks, group.admit, token, config.http.max_waiting_size)
 
 
@@ -173,9 +173,9 @@ def _stewarding(hub: Hub, config: HubConfig, token: bytes | None) -> Stewarding:
 
 
 def _landing(group: GroupCommit) -> Callable[[str, list[Raw], Mapping[str, Any]], Any]:
-    async def land(source: str, records: list[Raw], origin: Mapping[str, Any]) -> int:
+    async def land(source: str, records: list[Raw], origin: Mapping[str, Any]) -> str:
         landed = await group.land(source, records, origin)
-        return landed.journal_id or 0
+        return landed.receipt
 
     return land
 

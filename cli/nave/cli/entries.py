@@ -79,7 +79,7 @@ ENTRIES: tuple[Entry, ...] = (
         "nave.cli.init:init",
         (
             _argument("folder", "[DIR]", type=_FOLDER, default="."),
-            _option("--example", type=click.Choice(["plant"])),
+            _option("--example", type=click.Choice(["plant", "plant-systems"])),
             _option("--system", "systems", multiple=True, metavar="NAME"),
             _option("--list", "listed", is_flag=True),
             _option("--size", type=click.IntRange(50, 900_000), default=200, metavar="N"),
@@ -88,6 +88,7 @@ ENTRIES: tuple[Entry, ...] = (
         (
             "nave init shop",
             "nave init plant --example plant",
+            "nave init plant --example plant-systems",
             "nave init hub --system nc --system tryton",
             "nave init --list",
         ),
@@ -159,7 +160,7 @@ ENTRIES: tuple[Entry, ...] = (
         "around",
         "nave.cli.around:around",
         (_argument("what", "ENTITY/KEY"), _option("--limit", type=_COUNT, default=20, metavar="N")),
-        ("nave around customer/C00871", "nave around product/ZB-000120 --json"),
+        ("nave around customer/C00871", "nave around sold_product/ZB-000120/SN100001 --json"),
         _LOOKING,
     ),
     Entry("bom"),
@@ -450,10 +451,11 @@ ENTRIES: tuple[Entry, ...] = (
             _argument("name", "NAME"),
             _option("--from-sample", "sample", type=_FILE, metavar="FILE", required=True),
             _option("--entity", metavar="ENTITY", required=True),
-            _option("--source", metavar="SOURCE", required=True),
+            _option("--source", metavar="SOURCE"),
             _option("--record", metavar="ELEMENT"),
         ),
         (
+            "nave new mapping wms/customer --from-sample c.csv --entity customer",
             "nave new mapping erp/customer --from-sample c.csv --entity customer --source erp.customers",
             "nave new mapping erp/order --from-sample o.xml --record Order --entity order --source erp.orders",
         ),

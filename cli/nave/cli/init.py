@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -127,12 +128,12 @@ def _walk(folder: Traversable, prefix: str) -> Iterator[tuple[str, Traversable]]
             yield from _walk(entry, f"{prefix}{entry.name}/")
 
 
-def _plant(_session: Session, folder: Path, size: int, seed: int) -> list[str]:
-    """The example plant, with all that its five systems hold."""
+def _plant(name: str, _session: Session, folder: Path, size: int, seed: int) -> list[str]:
+    """An example of the plant, with all that its systems hold."""
     from nave.config.plant import generate, write_example
 
-    written = write_example(folder)
-    generate(folder, size=size, seed=seed)
+    written = write_example(folder, name)
+    generate(folder, size=size, seed=seed, example=name)
     return sorted(path.relative_to(folder).as_posix() for path in written)
 
 
@@ -144,9 +145,14 @@ _STEPS = {
         "nave show customer/000123",
     ),
     "plant": ("nave check", "nave test", "nave run --until-idle", "nave dead list"),
+    "plant-systems": ("README.md", "nave check", "nave test", "nave run"),
     "ready": ("systems/{system}.yaml", "nave connector check {system}", "nave check", "nave test"),
 }
-_MAKERS: dict[str, Callable[[Session, Path, int, int], list[str]]] = {"": _starter, "plant": _plant}
+_MAKERS: dict[str, Callable[[Session, Path, int, int], list[str]]] = {
+    "": _starter,
+    "plant": partial(_plant, "plant"),
+    "plant-systems": partial(_plant, "plant-systems"),
+}
 
 
 def _lines(session: Session, folder: Path, kind: str, count: int, system: str = "") -> Iterator[str]:

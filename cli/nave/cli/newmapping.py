@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,15 @@ from nave.config.problems import shown
 from nave.formats import XmlFormat
 from nave.mappings import Guess, guess
 
-_SCHEMA = "# yaml-language-server: $schema=../../schemas/{name}.schema.json\n"
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
-def new_mapping(session: Session, *, name: str, sample: Path, entity: str, source: str, record: str | None) -> None:
-    """Guess a mapping; a file that is there already is left alone (5)."""
+def new_mapping(session: Session, *, name: str, sample: Path, entity: str, source: str | None, record: str | None) -> None:
+    """Guess a mapping, and the source that it is for where nobody described it; files that are there are left alone (5)."""
     folder = find_folder(session)
     config = read(session).partial
     known(entity, config.entities, "NAVE-M039")
+    source = source or name.strip("/").replace("/", ".", 1)
     files = [folder / "mappings" / f"{name}{suffix}" for suffix in (".yaml", ".test.yaml")]
     _refuse(folder, name, files)
     form = XmlFormat(record=record) if record else guessed(sample)
@@ -33,13 +35,17 @@ def new_mapping(session: Session, *, name: str, sample: Path, entity: str, sourc
     found = guess(records, config.entities[entity].entity)
     head = {"mapping": name, "from": source, "to": entity}
     whole = {**head, **_keys(found), "fields": dict(found.fields)}
-    written = [(files[0], whole), (files[1], _first_case(records[0]))]
-    for path, content in written:
+    read_as = {"type": form.type, **form.model_dump(mode="json", exclude_defaults=True)} if form else None
+    written = {files[0]: whole, files[1]: _first_case(records[0])}
+    if source not in config.sources:
+        written |= _system(folder, name, source, entity, sample, read_as)
+    for path, content in written.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(_yaml(content), encoding="utf-8")
     data = {
-        "format": {"type": form.type, **form.model_dump(mode="json", exclude_defaults=True)} if form else None,
-        "files": [path.relative_to(folder).as_posix() for path in files],
+        "format": read_as,
+        "files": [path.relative_to(folder).as_posix() for path in written],
+        "source": source if len(written) > len(files) else None,
         "fields": list(found.fields),
         "unmatched": list(found.unmatched),
         "lacking": list(found.lacking),
@@ -55,6 +61,26 @@ def _refuse(folder: Path, name: str, files: Sequence[Path]) -> None:
     there = next((path for path in files if path.exists()), None)
     if there is not None:
         raise Stop(exits.REFUSED, "NAVE-M042", file=there.relative_to(folder).as_posix())
+
+
+def _system(
+    folder: Path, mapping: str, source: str, entity: str, sample: Path, read_as: Mapping[str, Any] | None
+) -> dict[Path, dict[str, Any]]:
+    """A system whose files come into a folder of their own; nothing where its file is there already."""
+    system, _, short = source.partition(".")
+    path = folder / "systems" / f"{system}.yaml"
+    if path.exists() or not _NAME.fullmatch(system) or not _NAME.fullmatch(short):
+        return {}
+    described = {
+        "entity": entity,
+        "from": "drop",
+        "pattern": f"*{sample.suffix.lower()}",
+        "format": read_as or {"type": "csv"},
+        "ready": {"quiet": "2s"},
+        "mapping": mapping,
+    }
+    connections = {"drop": {"type": "files", "url": f"./drop/{system}"}}
+    return {path: {"system": system, "connections": connections, "sources": {short: described}}}
 
 
 def _keys(found: Guess) -> dict[str, str]:
@@ -90,10 +116,12 @@ def _texts(value: Any) -> Any:
 def _lines(session: Session, data: Mapping[str, Any], count: int, sample: Path) -> Iterator[str]:
     words = session.words
     yield words("new.written", files=", ".join(data["files"]), count=count)
-    if data["format"] and data["format"] != {"type": sample.suffix.lower().lstrip(".")}:
+    if data["source"]:
+        yield words("new.source", source=data["source"])
+    elif data["format"] and data["format"] != {"type": sample.suffix.lower().lstrip(".")}:
         yield words("new.format", format="{" + ", ".join(f"{name}: {value}" for name, value in data["format"].items()) + "}")
     yield words("new.matched", fields=", ".join(data["fields"]) or "-")
     for name in ("unmatched", "lacking"):
         if data[name]:
             yield words(f"new.{name}", fields=", ".join(data[name]))
-    yield words("new.next")
+    yield words("new.try" if data["source"] else "new.next", sample=sample.name)

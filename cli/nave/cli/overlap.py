@@ -20,6 +20,8 @@ class _Flow:
     part: str
     told: tuple[str, str]
     """Of which system, and which entity."""
+    alike: frozenset[str] | None = None
+    """The fields of a part that stays: of several such parts of one mapping with the same fields none takes any away."""
 
 
 def overlapping_parts(compiled: Compilation) -> Iterator[Problem]:
@@ -31,12 +33,18 @@ def overlapping_parts(compiled: Compilation) -> Iterator[Problem]:
     flows = list(_flows(compiled))
     warned: set[tuple[str, str]] = set()
     for one in flows:
-        others = sorted(other.name for other in flows if other.told == one.told and other.name != one.name)
+        others = sorted(other.name for other in flows if other.told == one.told and not _agree(one, other))
         document = compiled.config.mappings.get(one.mapping)
         if one.part and others and document and (one.mapping, one.part) not in warned:
             warned.add((one.mapping, one.part))
             params = {"name": one.name, "others": ", ".join(others), "system": one.told[0], "entity": one.told[1]}
             yield document.problem(OVERLAP, ("also", one.part), severity="warning", key=True, params=params)
+
+
+def _agree(one: _Flow, other: _Flow) -> bool:
+    """Whether they are the same, or tell records of one kind out of several lists: added, changed."""
+    lists = one.mapping == other.mapping and one.alike is not None and one.alike == other.alike
+    return one.name == other.name or lists
 
 
 def _flows(compiled: Compilation) -> Iterator[_Flow]:
@@ -47,4 +55,6 @@ def _flows(compiled: Compilation) -> Iterator[_Flow]:
         if spec is None or spec.key is not None:  # a record that is only taken apart says nothing itself
             yield _Flow(source.name, source.mapping, "", (source.system, source.entity))
         for name, part in compiled.parts.get(source.name, {}).items():
-            yield _Flow(f"{source.name}.{name}", source.mapping, name, (source.system, part.entity.name))
+            said = spec.also.get(name) if spec is not None and part.stays else None
+            alike = frozenset(said.fields) if said is not None else None
+            yield _Flow(f"{source.name}.{name}", source.mapping, name, (source.system, part.entity.name), alike)

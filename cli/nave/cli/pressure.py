@@ -13,6 +13,7 @@ from nave.cli.words import Words
 from nave.config import HubConfig
 from nave.core.circuits import Circuit, circuits
 from nave.core.depth import Bounds, Waiting, total, waiting
+from nave.core.receipts import ADDRESSES
 from nave.core.stops import Stop, stopped
 from nave.core.store import Store
 
@@ -44,7 +45,8 @@ def pressure(store: Store, sources: Iterable[str], sinks: Iterable[str], bounds:
     with store.read() as tx:
         pushed, told = list(sources), list(sinks)
         found = circuits(tx, told, time.time())
-        return Pressure(total(waiting(tx, pushed).values()), bounds, found, stopped(tx, [*pushed, *told]))
+        addresses = [f"{name}.{kind}" for name in pushed for kind in ADDRESSES]
+        return Pressure(total(waiting(tx, pushed).values()), bounds, found, stopped(tx, [*pushed, *addresses, *told]))
 
 
 def pressure_data(found: Pressure) -> dict[str, Any]:

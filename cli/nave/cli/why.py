@@ -223,14 +223,15 @@ def _ways(one: Lineage, reasons: Reasons) -> list[str]:
 
 
 def place_text(origin: Mapping[str, Any], place: Sequence[int | None] | None, page: Page) -> str:
-    """`orders_1.xml, element 12`; empty where nothing is known."""
+    """`orders_1.xml, element 12`, `day.zip, a.csv, line 3`; empty where nothing is known."""
     file = next((str(origin[name]) for name in ("file", "table", "sheet") if origin.get(name)), "")
+    member = str(origin.get("member", ""))
     unit = str(origin.get("unit", ""))
     number = ""
     if place and place[0] is not None and unit:
         known = page.words.known(f"place.{unit}")
         number = page.words(f"place.{unit}", number=f"{place[0]:,}") if known else f"{unit} {place[0]:,}"
-    return ", ".join(part for part in (Path(file).name, number) if part)
+    return ", ".join(part for part in (Path(file).name, member, number) if part)
 
 
 def _loser(field: Lineage, lost: Lost, reasons: Reasons, page: Page) -> str:

@@ -180,6 +180,7 @@ class RetentionFile(FileModel):
     """How long the hub keeps what it could do without."""
 
     journal: Duration = Field(default=timedelta(days=90), description="Landed batches, raw")
+    epcis: Duration | None = Field(default=None, description="Events captured at the EPCIS door; for ever if left out")
 
 
 class LimitsFile(FileModel):
@@ -289,12 +290,27 @@ class ExpectFile(FileModel):
 
 
 class ReceiptFile(FileModel):
-    """A file that says what became of each line, written anew until every line has come to something."""
+    """Says what became of each line, and again whenever that changes, until every line has come to something."""
 
-    file: Annotated[str, AfterValidator(_folder)] = Field(
-        description="beside: where the file was dropped; or a folder inside the connection's, such as receipts"
+    file: Annotated[str, AfterValidator(_folder)] | None = Field(
+        default=None,
+        description="As a file; beside: where the file was dropped; or a folder inside the connection's, such as receipts",
     )
-    format: Literal["json", "csv", "xml"] = Field(default="json", description="How it is written")
+    format: Literal["json", "csv", "xml"] = Field(default="json", description="How the file is written")
+    callback: dict[str, Any] | None = Field(
+        default=None,
+        description="By a call: `to` names a connection of this system, beside the keys that a sink of it has",
+    )
+    table: dict[str, Any] | None = Field(
+        default=None,
+        description="In a table, a row for each line: `to` names a connection of this system, beside the keys of its sinks",
+    )
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> ReceiptFile:
+        if self.file is None and self.callback is None and self.table is None:
+            raise ValueError("expected file, callback or table")
+        return self
 
 
 class RejectsFile(FileModel):

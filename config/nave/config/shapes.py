@@ -54,6 +54,14 @@ class ConnectionConfig:
 
 
 @dataclass(frozen=True)
+class AddressConfig:
+    """Where receipts of a source are told, other than in files: as a sink of that connection would."""
+
+    connection: ConnectionConfig
+    options: BaseModel = field(repr=False)
+
+
+@dataclass(frozen=True)
 class SourceConfig:
     """A way in, `erp.customers`: read `every` so often, or on a cron `schedule`, or when something is there."""
 
@@ -72,6 +80,8 @@ class SourceConfig:
     expect: ExpectFile | None = None
     receipt: ReceiptFile | None = None
     rejects: RejectsFile | None = None
+    addresses: Mapping[str, AddressConfig] = field(default_factory=dict)
+    """By the key of `receipt` that names them: callback, table."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from nave.config.draft import Draft
 from nave.config.problems import shown
-from nave.config.receipts import check_receipts
+from nave.config.receipts import check_receipts, read_addresses
 from nave.config.schema import ConnectionFile, FileModel, SinkFile, SinkLimitsFile, SourceFile, SystemFile
 from nave.config.shapes import ConnectionConfig, SinkConfig, SourceConfig, SystemConfig
 from nave.core.errors import NaveError
@@ -144,6 +144,7 @@ class _Parts:
         if common.snapshot and connection.spec.extent(options) is Extent.PART:
             self.draft.report("NAVE-C140", ("sources", name, "snapshot"), key=True, type=connection.type)
         check_receipts(self.draft, name, common, connection, options)
+        addresses = read_addresses(self.draft, ("sources", name, "receipt"), common, self.connections)
         return full, SourceConfig(
             full,
             self.system,
@@ -159,6 +160,7 @@ class _Parts:
             common.expect,
             common.receipt,
             common.rejects,
+            addresses,
         )
 
     def sink(self, name: str, data: dict[str, Any]) -> tuple[str, SinkConfig] | None:

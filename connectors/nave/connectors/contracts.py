@@ -235,4 +235,4 @@ class ConformanceContract:
 
         unexpected = [one for one in report.broken if one not in self.admitted]
 
-        assert not unexpected, [(row.way, row.behaviour.name, row.said) for row in report.rows if not row.passed]
+        assert not unexpected, [(row.way, row.behaviour.name, row.said["en"]) for row in report.rows if not row.passed]

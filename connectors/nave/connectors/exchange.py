@@ -32,6 +32,8 @@ _UNSENT: Mapping[int, _Row] = {
 }
 """Where no byte of a request has left, all else means that nobody could be reached."""
 _BLANK = (b"\r\n", b"\n")
+_WHOLE = ([b"\r\n"], [b"\n"])
+"""The last line of nearly all."""
 _LONGEST_WAIT = 86_400.0
 
 
@@ -55,7 +57,7 @@ def failure(url: str, number: int, reason: str, *, sent: bool, refused: str | No
 
 def ended(head: list[bytes]) -> bool:
     """Whether the head of an answer came whole: libcurl takes one that breaks off for a whole one."""
-    return any(line in _BLANK for line in head)
+    return head[-1:] in _WHOLE or any(line in _BLANK for line in head)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""All around one customer or product in one statement: its documents, what is open, who looks after it.
+"""All around one customer, product or sold thing in one statement: its documents, what is open, who looks after it.
 
 The links that the store keeps say which documents name a record, and by their kind also how; so the whole is a walk along
 two indexes, whatever the number of documents that name others.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -31,12 +31,16 @@ class Look:
 
     direct: tuple[str, ...]
     """Kinds of links to the record itself."""
-    orders: tuple[str, ...] = ()
-    """Kinds of links to the orders that name it."""
+    through: tuple[str, ...] = ()
+    """Kinds of links to the record whose documents lead further."""
+    further: tuple[str, ...] = ()
+    """Kinds of links to these documents."""
     staff: str | None = None
     """The field that names the employee who looks after it."""
     of_staff: tuple[str, ...] = ()
     """Kinds of links to that employee."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """By a field of the record itself: the entity of what it names."""
 
 
 LOOKS: Mapping[str, Look] = {
@@ -49,8 +53,10 @@ LOOKS: Mapping[str, Look] = {
             "contact.customer",
             "opportunity.customer",
             "sold_product.customer",
+            "activity.customer",
         ),
-        ("progress.order", "shipment.order"),
+        ("order.customer", "contact.customer", "opportunity.customer"),
+        ("progress.order", "shipment.order", "activity.contact", "activity.opportunity"),
         "salesperson",
         ("attendance.employee", "sales_performance.employee"),
     ),
@@ -66,6 +72,7 @@ LOOKS: Mapping[str, Look] = {
             "sold_product.product",
         )
     ),
+    "sold_product": Look((), names={name: name for name in ("customer", "product", "order", "shipment")}),
 }
 """By entity: what can be looked around."""
 
@@ -160,7 +167,7 @@ def _take(one: _Gathered, part: str, total: int, text: str) -> None:
 
 def _made(number: int, entity: str, one: _Gathered, limit: int) -> Around:
     papers = {
-        part: Papers(one.counts[part], sorted(listed, key=_moment, reverse=True)[:limit])
+        part: Papers(one.counts[part], sorted(listed, key=partial(_place, part), reverse=True)[:limit])
         for part, listed in sorted(one.documents.items())
     }
     balances = balance(one.documents.get("invoice", ()), one.documents.get("payment", ())) if entity == "customer" else []
@@ -169,6 +176,14 @@ def _made(number: int, entity: str, one: _Gathered, limit: int) -> Around:
 
 
 _MOMENTS = ("date", "at", "expected", "sold", "month", "valid_from")
+
+
+_OPEN: Mapping[str, str] = {"activity": "planned", "opportunity": "open"}
+"""By entity: the status of what is still to be done, which goes before what is done."""
+
+
+def _place(part: str, document: Document) -> tuple[bool, str, str]:
+    return part in _OPEN and document.get("status") == _OPEN[part], *_moment(document)
 
 
 def _moment(document: Document) -> tuple[str, str]:
@@ -206,6 +221,8 @@ def sold_things(entity: str, one: _Gathered) -> list[Sold]:
         found[document["serial"]] = Sold(
             document["serial"], document["product"], *said, document.get("warranty_until"), document.get("status")
         )
+    if entity not in ("customer", "product"):
+        return []
     mine = set(one.keys)
     for shipment in one.documents.get("shipment", ()):
         for line in shipment["lines"]:
@@ -225,11 +242,12 @@ def _query(entity: str) -> Query:
 def _statement(entity: str, look: Look, among: Among) -> sa.Executable:
     me = _me(entity, among)
     names = _names(me, "names")
-    links = [_links(names, look.direct)]
-    if look.orders:
-        orders = _links(names, (f"order.{entity}",)).cte("orders")
-        there = sa.select(orders.c.me, orders.c.record_id.label("id")).cte("order_ids")
-        links.append(_links(_names(there, "order_names"), look.orders))
+    links = [_links(names, look.direct)] if look.direct else []
+    if look.through:
+        between = _links(names, look.through).cte("between_them")
+        there = sa.select(between.c.me, between.c.record_id.label("id")).cte("between_ids")
+        links.append(_links(_names(there, "between_names"), look.further))
+    links += [_named(me, path, other) for path, other in look.names.items()]
     staff = _staff(me, look.staff).cte("staff") if look.staff else None
     if staff is not None:
         links.append(_links(_names(staff, "staff_names"), look.of_staff))
@@ -281,10 +299,17 @@ def _one_of(column: sa.ColumnElement[str], words: Sequence[str]) -> sa.ColumnEle
 
 
 def _staff(me: sa.CTE, path: str) -> sa.Select[Any]:
+    named = _named(me, path, "employee").subquery("named")
+    return sa.select(named.c.me, named.c.record_id.label("id"))
+
+
+def _named(me: sa.CTE, path: str, entity: str) -> sa.Select[Any]:
+    """What a field of these records names."""
     r, s = t.reference.alias(), t.source_record.alias()
     named = sa.and_(r.c.record_id == me.c.id, r.c.path == path)
-    there = sa.and_(s.c.entity == "employee", s.c.system == r.c.system, s.c.key == r.c.key)
-    return sa.select(me.c.me, s.c.record_id.label("id")).select_from(me).join(r, named).join(s, there)
+    there = sa.and_(s.c.entity == entity, s.c.system == r.c.system, s.c.key == r.c.key)
+    chosen: tuple[Any, ...] = (me.c.me, sa.literal_column(f"'{entity}'").label("part"), s.c.record_id)
+    return sa.select(*chosen).select_from(me).join(r, named).join(s, there)
 
 
 def _records(of: sa.CTE, part: str) -> sa.Select[Any]:

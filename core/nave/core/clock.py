@@ -12,6 +12,8 @@ Clock = Callable[[], float]
 """Seconds since 1970 in UTC: what the store keeps, and what a clock returns."""
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
+"""Ten bits at a time: an id is written several times on its way to a target."""
 _MASK = (1 << 63) - 1
 _EPOCH = 1_577_836_800  # 2020 in UTC: 41 bits of milliseconds last until 2089
 
@@ -80,13 +82,18 @@ class Ids:
             return [_shape(process, number) for number in range(start, start + count)]
 
 
+def id_at(moment: float) -> int:
+    """The least id that any process takes at this moment or later, seconds since 1970."""
+    return _shape(0, max(0, int((moment - _EPOCH) * 1000)) << 12)
+
+
 def _shape(process: int, number: int) -> int:
     return ((number >> 12) << 22 | process << 12 | number & 0xFFF) & _MASK
 
 
 def id_text(number: int) -> str:
     """An id as people see and type it: 13 characters, no I, L, O, U."""
-    return "".join(_ALPHABET[number >> shift & 31] for shift in range(60, -5, -5))
+    return _ALPHABET[number >> 60 & 31] + "".join([_PAIRS[number >> shift & 1023] for shift in range(50, -5, -10)])
 
 
 def id_number(text: str) -> int | None:

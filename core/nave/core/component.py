@@ -62,7 +62,7 @@ class Component:
         self.usable |= usable
         self.crowded |= asked - usable
         held = sharing.holders(self.tx, self.entity, usable)
-        return {number for names in held.values() for number in names.values() if number is not None}
+        return {number for names in held.values() for number in names.values() if isinstance(number, int)}
 
     def _partners(self, names: Sequence[Name]) -> set[int]:
         """The golden records of those that pairs and decisions link to these."""

@@ -8,29 +8,24 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from nave.core import decisions, deliveries, findings, opinions, references
-from nave.core.entities import Document, EntityType, decode, encode
-from nave.core.errors import NaveError
+from nave.core import creates, deliveries, findings, opinions, references
+from nave.core.comparing import Forms, Version, versions_of
+from nave.core.entities import Document, decode, encode
 from nave.core.findings import Finding
-from nave.core.intake import Candidate, Intake, Known
+from nave.core.intake import Candidate, Doubt, Intake, Known
 from nave.core.opinions import Opinion, Tree, part
 from nave.core.store import Transaction
 from nave.core.store import schema as t
 from nave.core.threeway import Judgement, Statement, Told, judge_statement
 
-HISTORY = 16
-"""Golden versions, back from the newest, that a system may still show."""
 CAUSE = "again"
 """Of a version that differs from the one before in nothing: the system showed something else, and is told again."""
-CREATED = "nave"
-"""Who decides that a record which Nave made in a target is the golden record that it was made from."""
-_d, _s, _r, _v, _j = t.delivery.c, t.source_record.c, t.record.c, t.record_version.c, t.journal.c
+_d, _s, _r, _j = t.delivery.c, t.source_record.c, t.record.c, t.journal.c
 _IN_FLIGHT = (int(t.Due.LEASED), int(t.Due.UNKNOWN))
 
 
@@ -41,6 +36,10 @@ class Judged:
     said: Mapping[str, Candidate]
     doubtful: Mapping[str, frozenset[str]]
     """By key, fields that are to be compared with the golden record once that is written."""
+    copies: Mapping[str, int] = field(default_factory=dict)
+    """By key, the golden record that a new record was made from."""
+    doubts: Mapping[str, Doubt] = field(default_factory=dict)
+    """By key, what may have been made from one, and waits until that is known; it is not among what is said."""
 
 
 def written_to(intake: Intake) -> dict[str, Tree]:
@@ -65,16 +64,20 @@ def judge(tx: Transaction, intake: Intake, said: Mapping[str, Candidate]) -> Jud
         return Judged(said, {})
     before = _before(tx, intake, said)
     homes = {key: row.record_id for key, row in before.items()}
-    homes |= _made_by_us(tx, intake, sinks, [one for key, one in said.items() if key not in before])
+    ours = creates.recognise(tx, intake, sinks, [one for key, one in said.items() if key not in before])
+    homes |= ours.homes
+    said = {key: one for key, one in said.items() if key not in ours.doubts}
     told = _told(tx, sinks, set(homes.values()))
-    versions = _versions(tx, sinks, {number for _, number in told})
-    forms = _Forms(tx, intake.rules.type, _documents(said, before, versions))
+    versions = versions_of(tx, sinks, {number for _, number in told})
+    forms = Forms(tx, intake.rules.type, _documents(said, before, versions))
     judging = _Judging(intake, sinks, before, homes, told, versions, forms)
     done = {key: judging.judgement(one) for key, one in said.items()}
     findings.report(tx, judging.findings(done), now=intake.now, ids=intake.ids)
     return Judged(
         {key: one._replace(opinion=judging.text(one, done[key])) for key, one in said.items()},
         {key: one.doubtful for key, one in done.items() if one.doubtful},
+        ours.homes,
+        ours.doubts,
     )
 
 
@@ -100,40 +103,6 @@ def _before(tx: Transaction, intake: Intake, keys: Iterable[str]) -> dict[str, _
     return found
 
 
-def _made_by_us(tx: Transaction, intake: Intake, sinks: Iterable[str], fresh: Sequence[Candidate]) -> dict[str, int]:
-    """New keys that the target gave to records which Nave made in it: they belong to the golden record they came from."""
-    keys = [one.key for one in fresh]
-    if not keys:
-        return {}
-    there = (tx.among(_d.sink, list(sinks)), tx.among(_d.remote_key, keys), _d.present != 0, _r.merged_into.is_(None))
-    rows = tx.rows(sa.select(_d.remote_key, _r.id).join_from(t.delivery, t.record, _r.id == _d.record_id).where(*there))
-    found: dict[str, int] = {row[0]: row[1] for row in rows}
-    _join(tx, intake, {one.key: found[one.key] for one in fresh if one.key in found})
-    return found
-
-
-def _join(tx: Transaction, intake: Intake, found: Mapping[str, int]) -> None:
-    """Decide that they are the same: what a rule finds in a copy is not its own word, and is lost at its first edit."""
-    rows = tx.rows(sa.select(_s.record_id, _s.system, _s.key).where(tx.among(_s.record_id, list(found.values()))))
-    anchors: dict[int, tuple[str, str]] = {}
-    for number, system, key in sorted(rows, reverse=True):
-        anchors[number] = (system, key)
-    for key, number in found.items():
-        if number in anchors:
-            name = (intake.system, key)
-            decisions.decide(
-                tx,
-                intake.entity,
-                "same",
-                name,
-                anchors[number],
-                actor=CREATED,
-                reason="remote key",
-                now=intake.now,
-                ids=intake.ids,
-            )
-
-
 class _Delivery(NamedTuple):
     acked: int
     due: int
@@ -148,68 +117,11 @@ def _told(tx: Transaction, sinks: Iterable[str], numbers: Iterable[int]) -> dict
     return {(row[0], row[1]): _Delivery(*row[2:]) for row in rows}
 
 
-class _Version(NamedTuple):
-    number: int
-    text: str
-    changed_at: float
-
-
-def _versions(tx: Transaction, sinks: Iterable[str], numbers: set[int]) -> dict[int, list[_Version]]:
-    """The newest versions of golden records, and those that were acknowledged, by number."""
-    found: dict[int, list[_Version]] = defaultdict(list)
-    if not numbers:
-        return found
-    acked = sa.exists().where(_d.record_id == _v.record_id, tx.among(_d.sink, list(sinks)), _d.acked_version == _v.version)
-    old = (
-        sa.select(_v.record_id, _v.version, _v.doc, _v.changed_at)
-        .join_from(t.record_version, t.record, _r.id == _v.record_id)
-        .where(tx.among(_v.record_id, numbers), sa.or_(_v.version > _r.version - HISTORY, acked))
-    )
-    new = sa.select(_r.id, _r.version, _r.doc, _r.changed_at).where(tx.among(_r.id, numbers))
-    for row in [*tx.rows(old), *tx.rows(new)]:
-        found[row[0]].append(_Version(*row[1:]))
-    return found
-
-
 def _documents(
-    said: Mapping[str, Candidate], before: Mapping[str, _Before], versions: Mapping[int, Sequence[_Version]]
+    said: Mapping[str, Candidate], before: Mapping[str, _Before], versions: Mapping[int, Sequence[Version]]
 ) -> set[str]:
     texts = {one.text for listed in versions.values() for one in listed}
     return texts | {one.text for one in said.values()} | {encode(one.document) for one in before.values()}
-
-
-class _Forms:
-    """Documents in the form in which they compare: typed, and with the golden record in place of each reference to it."""
-
-    def __init__(self, tx: Transaction, entity: EntityType, texts: Iterable[str]) -> None:
-        listed = sorted(texts)
-        plain = [decode(text) for text in listed]
-        typed = [
-            deepcopy(one) if isinstance(result, NaveError) else result
-            for one, result in zip(plain, entity.validate(plain), strict=True)
-        ]
-        if entity.refs:
-            _with_records(tx, entity, plain, typed)
-        self._forms = dict(zip(listed, typed, strict=True))
-
-    def __call__(self, text: str) -> Document:
-        return self._forms[text]
-
-
-def _with_records(tx: Transaction, entity: EntityType, plain: Sequence[Document], typed: Sequence[Document]) -> None:
-    links = {
-        (number, link.path): link.target
-        for number, one in enumerate(plain)
-        for link in references.links(number, one, entity)
-    }
-    there = references.resolved(tx, set(links.values()))
-
-    def record(number: int, path: str, ref: Mapping[str, Any]) -> Mapping[str, Any]:
-        found = there.get(links[number, path]) if (number, path) in links else None
-        return ref if found is None else {"record": found}
-
-    for number, one in enumerate(typed):
-        references.expand(number, one, entity.refs, record)
 
 
 @dataclass
@@ -221,8 +133,8 @@ class _Judging:
     before: Mapping[str, _Before]
     homes: Mapping[str, int]
     told: Mapping[tuple[str, int], _Delivery]
-    versions: Mapping[int, Sequence[_Version]]
-    forms: _Forms
+    versions: Mapping[int, Sequence[Version]]
+    forms: Forms
 
     def judgement(self, one: Candidate) -> Judgement:
         rules, home = self.intake.rules, self.homes.get(one.key)
@@ -304,7 +216,7 @@ def tell_again(
     rows = tx.rows(sa.select(_r.id, _r.version, _r.doc).where(tx.among(_r.id, sorted(set(standing.values())))))
     golden = {row[0]: (row[1], row[2]) for row in rows}
     texts = {row[2] for row in rows} | {said[key].text for key in standing}
-    forms = _Forms(tx, intake.rules.type, texts)
+    forms = Forms(tx, intake.rules.type, texts)
     settled = _told(tx, sinks, golden)
     due: dict[str, dict[int, int]] = defaultdict(dict)
     for key, number in standing.items():

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from nave.core import deliveries, echoes, former, pins, references, relinking, waking
+from nave.core import copies, deliveries, echoes, former, pins, references, relinking, waking
 from nave.core.entities import Document, encode
 from nave.core.identity import Cluster, Name
 from nave.core.intake import Candidate, Change, Counts, Intake, Known, Overtaken, Taken, digest
@@ -40,9 +40,14 @@ def take_in(tx: Transaction, intake: Intake, candidates: Sequence[Candidate]) ->
     fresh = _sort_out(latest, known, counts)
     judged = echoes.judge(tx, intake, echoes.worth_judging(intake, latest, known, fresh))
     again = _touch(tx, intake, {key: one for key, one in latest.items() if key not in judged.said}, known)
-    sinks = bring_about(tx, intake, Change(judged.said, known, again=again, doubtful=judged.doubtful))
-    sinks |= references.arrived(tx, intake.entity, intake.system, [key for key in fresh if key not in known], intake.now)
-    return Taken({journal_id: Counts(*numbers) for journal_id, numbers in counts.items()}, frozenset(sinks))
+    change = Change(judged.said, known, again=again, doubtful=judged.doubtful, copies=judged.copies)
+    sinks = bring_about(tx, intake, change)
+    new = [key for key in fresh if key not in known and key not in judged.doubts]
+    sinks |= references.arrived(tx, intake.entity, intake.system, new, intake.now)
+    doubts = [(latest[key], one) for key, one in judged.doubts.items()]
+    for one, _ in doubts:
+        counts[one.journal_id][_APPLIED] -= 1
+    return Taken({journal_id: Counts(*numbers) for journal_id, numbers in counts.items()}, frozenset(sinks), doubts)
 
 
 def take_out(tx: Transaction, intake: Intake, keys: Iterable[str]) -> frozenset[str]:
@@ -63,18 +68,15 @@ def bring_about(tx: Transaction, intake: Intake, change: Change) -> set[str]:
     """
     found = identify(tx, intake, change)
     _remember(tx, intake, change.said, found)
+    before = copies.standing(tx, change.copies)
     changed = _write_golden(tx, intake, found, change.said)
-    sinks = _announce(tx, intake, changed)
-    sinks |= relinking.follow(tx, intake, _elsewhere(intake, change, found), changed.versions)
-    sinks |= echoes.tell_again(tx, intake, change.said, change.doubtful, changed.versions)
+    same = copies.only_joined(intake, change, found, before, changed.documents)
+    sinks = _announce(tx, intake, changed, same)
+    others = relinking.otherwise(tx, intake, change, found, changed.documents)
+    sinks |= relinking.follow(tx, intake, others, changed.versions)
+    going = {number: version for number, version in changed.versions.items() if number not in same}
+    sinks |= echoes.tell_again(tx, intake, change.said, change.doubtful, going)
     return sinks | _wake_waiting(tx, intake, found)
-
-
-def _elsewhere(intake: Intake, change: Change, found: Found) -> list[Name]:
-    """Source records that are there, and belong to another golden record than before."""
-    home = {node.name: one.record_id for one in found.clusters for node in one.nodes}
-    said = [(name, one.record_id) for key, one in change.known.items() if (name := (intake.system, key)) in home]
-    return [(system, key) for system, key, _ in found.moved] + [name for name, was in said if home[name] != was]
 
 
 _APPLIED, _UNCHANGED, _SUPERSEDED = range(3)
@@ -89,7 +91,7 @@ def _latest_of_batch(candidates: Iterable[Candidate]) -> tuple[dict[str, Candida
         other = latest.setdefault(candidate.key, candidate)
         if other is candidate:
             continue
-        older, newer = sorted((other, candidate), key=_age)
+        older, newer = sorted((other, candidate), key=lambda one: (_age(one), one.nth))
         latest[candidate.key] = newer
         counts[older.journal_id][_UNCHANGED if older.hash == newer.hash else _SUPERSEDED] += 1
     return latest, counts
@@ -371,15 +373,19 @@ def _empty(tx: Transaction, intake: Intake, emptied: Sequence[int]) -> None:
         tx.execute(sa.update(t.record).where(tx.among(r.id, emptied)).values(gone))
 
 
-def _announce(tx: Transaction, intake: Intake, changed: _Changed) -> set[str]:
-    """Links and deliveries that follow from new golden versions; returns the sinks with work."""
+def _announce(tx: Transaction, intake: Intake, changed: _Changed, same: Collection[int]) -> set[str]:
+    """Links and deliveries that follow from new golden versions; returns the sinks with work.
+
+    Of the records that are the `same`, only the crosswalk is new.
+    """
     waiting: set[int] = set()
     if intake.rules.type.refs:
         older = [number for number, version in changed.versions.items() if version > 1]
         placeholders = intake.rules.placeholders
         waiting = references.link(tx, intake.rules.type, changed.documents, older, intake.now, placeholders=placeholders)
     every = intake.rules.every_version
-    deliveries.make_due(tx, intake.rules.sinks, changed.versions, waiting, intake.now, every_version=every)
+    for sinks, versions in copies.due(tx, intake, changed.versions, same):
+        deliveries.make_due(tx, sinks, versions, waiting, intake.now, every_version=every)
     ended = [*changed.absorbed, *changed.emptied]
     references.close(tx, ended)
     deliveries.retire(tx, ended, intake.now)

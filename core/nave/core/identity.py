@@ -28,6 +28,18 @@ Name = tuple[str, str]
 """(system, key)"""
 
 
+class Entry(NamedTuple):
+    """What the index keeps of one source record."""
+
+    values: tuple[Value, ...]
+    sketch: bytes | None = None
+    """Kept beside each blocking key, to rule out most of those that share it without reading them."""
+
+    def blocks(self) -> list[Value]:
+        """Its blocking keys."""
+        return [value for value in self.values if value[0] == BLOCK]
+
+
 class Node(NamedTuple):
     """One source record as identity sees it."""
 
@@ -118,11 +130,13 @@ class IdentityRules:
         """How many source records may share it for it to say something."""
         return self.block_limit if value[0] == BLOCK else self.crowd
 
-    def keys(self, document: Mapping[str, Any], prepared: Prepared | None = None) -> tuple[Value, ...]:
+    def entry(self, document: Mapping[str, Any], prepared: Prepared | None = None) -> Entry:
         """All that the index keeps of one document, which may be `prepared` already."""
-        if self.scored is None:
-            return self.values(document)
-        return self.values(document) + self._blocks(self.scored, prepared or self.scored.scorer.prepare(document))
+        values, scored = self.values(document), self.scored
+        if scored is None:
+            return Entry(values)
+        ready = scored.scorer.prepare(document) if prepared is None else prepared
+        return Entry(values + self._blocks(scored, ready), scored.scorer.sketch(ready))
 
 
 def _text(document: Mapping[str, Any], path: tuple[str, ...]) -> str:

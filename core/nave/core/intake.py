@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import NamedTuple
@@ -13,6 +13,9 @@ from nave.core.identity import IdentityRules, Name
 from nave.core.merge import Contribution, Survivorship
 from nave.core.opinions import Tree, contribution
 from nave.core.periods import Closed
+
+EVERY = "*"
+"""In place of a system: all of them."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,8 @@ class EntityRules:
     every_version: bool = False
     writes: Mapping[str, Tree] = field(default_factory=dict)
     """By sink, what its target is written, for targets that are heard as well: an echo is no opinion."""
+    shows: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By sink, the systems whose keys its mapping reads, for sinks of which that is known; `EVERY` where it may be all."""
     placeholders: bool = False
     """Whether its records go out before all they name is there."""
     escalate: float | None = None
@@ -77,11 +82,20 @@ class Counts(NamedTuple):
     superseded: int = 0
 
 
+class Doubt(NamedTuple):
+    """What a new record may have been made by: a create at this sink, of this golden record, whose outcome is not known."""
+
+    sink: str
+    record_id: int
+
+
 class Taken(NamedTuple):
     """The outcome of one batch: counts, by journal entry, and the sinks that have work now."""
 
     counts: Mapping[int, Counts]
     sinks: frozenset[str]
+    doubts: Sequence[tuple[Candidate, Doubt]] = ()
+    """What was not taken in, because it may be what Nave itself made; it counts nowhere yet."""
 
 
 class Known(NamedTuple):
@@ -110,6 +124,8 @@ class Change(NamedTuple):
     """Source records of which nothing new is said, and whose golden records are to be made anew."""
     doubtful: Mapping[str, frozenset[str]] = {}
     """By key, fields in which the system may hold something else than the golden record."""
+    copies: Mapping[str, int] = {}
+    """New keys of records that Nave made in the system, with the golden record that each was made from."""
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,18 @@ class Landed(NamedTuple):
     trace: str
     records: int
     at: float = 0.0
+    lines: tuple[int, int] | None = None
+    """The first and the last place of what this sender brought, where others brought the rest of the batch."""
+
+    @property
+    def receipt(self) -> str:
+        """What its receipt is asked for by: `17`, or `17.3-5` for a part of that batch; empty where nothing came."""
+        return "" if self.journal_id is None else receipt_of(self.journal_id, self.lines)
+
+
+def receipt_of(journal_id: int, lines: tuple[int, int] | None) -> str:
+    """The id of the receipt of a request."""
+    return f"{journal_id}.{lines[0]}-{lines[1]}" if lines else str(journal_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,14 @@ Which pairs are kept is a function of the documents, the model and the index: a 
 key that is not crowded and score at least `review`. Those that score `link` or more are links.
 
 Taking a document apart costs several times as much as comparing it, and a record is compared far more often than it
-changes. So what comparing needs of each record is kept beside it; a form that another model made is made anew.
+changes. So what comparing needs of each record is kept beside it; a form that another model made is made anew. And most
+that share a key are not alike: their sketches, in the index, rule them out unread.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,7 +20,7 @@ import sqlalchemy as sa
 from nave.core import contributions, sharing
 from nave.core.entities import Document
 from nave.core.identity import BLOCK, IdentityRules, Name, Pair, Value
-from nave.core.sharing import Keys, Shift
+from nave.core.sharing import Entries, Held, Shift
 from nave.core.store import Query, Transaction
 from nave.core.store import schema as t
 
@@ -46,7 +47,7 @@ def rescore(
     entity: str,
     rules: IdentityRules,
     said: Mapping[Name, Document],
-    keys: Keys,
+    entries: Entries,
     stale: Collection[Name],
     change: Shift,
     prepared: Mapping[Name, Prepared] | None = None,
@@ -61,20 +62,24 @@ def rescore(
     _keep_forms(tx, entity, scored, ready)
     disturbed = _outgrown(tx, entity, rules, change, scored.link)
     again = _brought_together(change)
-    found = _scores(tx, entity, scored, ready, _neighbours(keys, change) | again)
+    found = _scores(tx, entity, scored, ready, _neighbours(scored, ready, entries, change) | again)
     tx.upsert(t.match_pair, _COLUMNS, [(entity, *one.a, *one.b, one.score) for one in found])
     links = [one for one in found if one.score >= scored.link]
     disturbed |= {name for one in links if (one.a, one.b) in again for name in (one.a, one.b)}
     return Rescored(links, frozenset(disturbed))
 
 
-def _neighbours(keys: Keys, change: Shift) -> set[_Both]:
-    """Every pair of a record of the batch with another that shares a key."""
+def _neighbours(scored: Scored, ready: Mapping[Name, Prepared], entries: Entries, change: Shift) -> set[_Both]:
+    """Every pair of a record of the batch with another that shares a key, and whose sketch does not rule it out."""
     found: set[_Both] = set()
-    for name, listed in keys.items():
-        for value in listed:
-            if value[0] == BLOCK:
-                found.update(_both(name, other) for other in change.holders.get(value, ()) if other != name)
+    for name, entry in entries.items():
+        others: Held = {}
+        for value in entry.blocks():
+            others.update(change.holders.get(value, {}))
+        others.pop(name, None)
+        if others:
+            may: Callable[[Any], bool] = scored.scorer.hopeful(ready[name], entry.sketch or b"", scored.review)
+            found.update([_both(name, other) for other, sketch in others.items() if may(sketch)])
     return found
 
 

@@ -14,7 +14,7 @@ from nave.core.identity import BLOCK, Cluster, Name, assign, partition
 from nave.core.intake import Candidate, Change, Intake
 from nave.core.likeness import Rescored
 from nave.core.merge import Contribution
-from nave.core.sharing import Keys, Shift
+from nave.core.sharing import Entries, Shift
 from nave.core.store import Query, Transaction
 from nave.core.store import schema as t
 
@@ -46,7 +46,7 @@ class _Asked(NamedTuple):
     stored: Mapping[Name, Stored]
     """All members of the golden records that the change touches, as they stood."""
     gone: Mapping[Name, int]
-    new: Keys
+    new: Entries
     shift: Shift
     rescored: Rescored
     returned: Mapping[Name, int]
@@ -70,10 +70,10 @@ def _ask(tx: Transaction, intake: Intake, change: Change) -> _Asked:
     stored = _stored(tx, entity, change)
     gone = {name: stored[name].record_id for name in change.gone if name in stored}
     stale = [name for name in (*said, *gone) if name in stored]
-    old = {name: rules.keys(stored[name].contribution.identifies) for name in stale}
+    old = {name: rules.entry(stored[name].contribution.identifies) for name in stale}
     counts = {name: one.counts for name, one in said.items()}
     prepared = rules.prepared(counts)
-    new = {name: rules.keys(document, prepared.get(name)) for name, document in counts.items()}
+    new = {name: rules.entry(document, prepared.get(name)) for name, document in counts.items()}
     shift = sharing.shift(tx, entity, old, new, rules.limit, intake.now)
     rescored = likeness.rescore(tx, entity, rules, counts, new, stale, shift, prepared)
     returned = former.returning(tx, entity, [name for name in said if name not in stored])
@@ -92,7 +92,7 @@ def _alone(tx: Transaction, intake: Intake, asked: _Asked) -> list[Name]:
     """The records that are new, and that nothing links to any other."""
     shared = {value for value, held in asked.shift.holders.items() if len(held) > 1 and value[0] != BLOCK}
     linked = {name for one in asked.rescored.links for name in (one.a, one.b)} | asked.stored.keys() | asked.returned.keys()
-    alone = [name for name in asked.said if name not in linked and shared.isdisjoint(asked.new[name])]
+    alone = [name for name in asked.said if name not in linked and shared.isdisjoint(asked.new[name].values)]
     if not decisions.any_of(tx, intake.entity):
         return alone
     decided = {name for one in decisions.touching(tx, intake.entity, alone) for name in (one.a, one.b)}
@@ -105,7 +105,7 @@ def _component(tx: Transaction, intake: Intake, asked: _Asked, alone: Collection
     for name, one in asked.said.items():
         if name not in alone:
             before = asked.stored[name].record_id if name in asked.stored else asked.returned.get(name)
-            values = [value for value in asked.new[name] if value[0] != BLOCK]
+            values = [value for value in asked.new[name].values if value[0] != BLOCK]
             found.add(values, before, one.contribution(name[0]))
     disturbed = contributions.homes(tx, intake.entity, asked.rescored.disturbed) if asked.rescored.disturbed else {}
     found.follow(asked.stored.values(), shift.sharers() | set(disturbed.values()))

@@ -117,8 +117,12 @@ def _known(tx: Transaction, record_ids: Iterable[int]) -> dict[int, tuple[int, s
     """Version and business code of golden records; the code is their `code`, or their `number`."""
     r = t.record.c
     rows = tx.rows(sa.select(r.id, r.version, r.doc).where(tx.among(r.id, record_ids)))
-    documents = ((row[0], row[1], decode(row[2])) for row in rows)
-    return {number: (version, document.get("code", document.get("number"))) for number, version, document in documents}
+    return {number: (version, code(decode(text))) for number, version, text in rows}
+
+
+def code(document: Mapping[str, Any]) -> Any:
+    """What a record is called by who names it; None where it has neither code nor number."""
+    return document.get("code", document.get("number"))
 
 
 def keys_of(tx: Transaction, record_ids: Iterable[int]) -> dict[int | None, dict[str, str]]:

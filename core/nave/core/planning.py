@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -19,6 +20,7 @@ from nave.core.clock import Ids
 from nave.core.entities import decode, encode
 from nave.core.identity import IdentityRules, Name
 from nave.core.intake import EntityRules, digest
+from nave.core.relinking import RULES
 from nave.core.resolve import resolve
 from nave.core.store import Store, Transaction
 from nave.core.store import schema as t
@@ -96,8 +98,18 @@ class Step(NamedTuple):
     sinks: frozenset[str] = frozenset()
 
 
-def advance(store: Store, rules: EntityRules, now: float, ids: Ids, at_once: int = AT_ONCE) -> Step:
-    """Take one entity one step further to the rules of the folder; cut off at any time, the next call goes on."""
+def advance(
+    store: Store,
+    rules: EntityRules,
+    now: float,
+    ids: Ids,
+    at_once: int = AT_ONCE,
+    entities: Mapping[str, EntityRules] = MappingProxyType({}),
+) -> Step:
+    """Take one entity one step further to the rules of the folder; cut off at any time, the next call goes on.
+
+    Records of `entities` that name one which became another, or looks otherwise, are told again.
+    """
     name, text = entity_rule(rules.type.name), rules_text(rules)
     with store.write() as tx:
         tx.serialise(f"entity:{rules.type.name}")
@@ -109,7 +121,7 @@ def advance(store: Store, rules: EntityRules, now: float, ids: Ids, at_once: int
             if at["phase"] == _INDEX:
                 _clear(tx, rules.type.name)
         names = _page(tx, rules.type.name, at["after"], at_once)
-        sinks = _PHASES[at["phase"]](tx, rules, names, now, ids) if names else set()
+        sinks = _PHASES[at["phase"]](tx, rules, names, now, ids, entities) if names else set()
         return _noted(tx, name, old, at, names, now, sinks)
 
 
@@ -155,17 +167,32 @@ def _clear(tx: Transaction, entity: str) -> None:
         tx.execute(sa.delete(table).where(table.c.entity == entity))
 
 
-def _index(tx: Transaction, rules: EntityRules, names: Sequence[Name], now: float, _ids: Ids) -> set[str]:
+def _index(
+    tx: Transaction,
+    rules: EntityRules,
+    names: Sequence[Name],
+    now: float,
+    _ids: Ids,
+    _entities: Mapping[str, EntityRules],
+) -> set[str]:
     identity, entity = rules.identity, rules.type.name
     said = {one.name: one.contribution.identifies for one in contributions.named(tx, entity, names)}
-    keys = {name: identity.keys(document) for name, document in said.items()}
-    shift = sharing.shift(tx, entity, {}, keys, identity.limit, now)
-    likeness.rescore(tx, entity, identity, said, keys, (), shift)
+    prepared = identity.prepared(said)
+    entries = {name: identity.entry(document, prepared.get(name)) for name, document in said.items()}
+    shift = sharing.shift(tx, entity, {}, entries, identity.limit, now)
+    likeness.rescore(tx, entity, identity, said, entries, (), shift, prepared)
     return set()
 
 
-def _merge(tx: Transaction, rules: EntityRules, names: Sequence[Name], now: float, ids: Ids) -> set[str]:
-    return resolve(tx, rules, names, cause="rules", now=now, ids=ids)
+def _merge(
+    tx: Transaction,
+    rules: EntityRules,
+    names: Sequence[Name],
+    now: float,
+    ids: Ids,
+    entities: Mapping[str, EntityRules],
+) -> set[str]:
+    return resolve(tx, rules, names, cause=RULES, now=now, ids=ids, entities=entities)
 
 
 _PHASES = {_INDEX: _index, _MERGE: _merge}

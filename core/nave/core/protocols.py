@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, runtime_checkable
+from typing import Any, BinaryIO, NamedTuple, Protocol, runtime_checkable
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
@@ -156,6 +156,45 @@ class Setting:
     """Asked about each file before anything of it is taken in."""
 
 
+class Shelf(Protocol):
+    """A source's drop folder as the hub puts files back into it. `inner` is a folder below it, or empty for itself.
+
+    A NaveError says that it cannot be reached or written to.
+    """
+
+    def put(self, inner: str, name: str, content: BinaryIO) -> None:
+        """Write a file that appears whole or not at all, in place of one of that name."""
+
+    def digest(self, inner: str, name: str) -> str | None:
+        """The SHA-256 of what lies under that name; None where there is no file."""
+
+    def remove(self, inner: str, name: str) -> None:
+        """Remove the file if it is there."""
+
+    def head(self, inner: str, name: str, size: int, most: int) -> bytes | None:
+        """The first `most` bytes of a file that has `size` of them; None where there is no such file."""
+
+
+class Fate(NamedTuple):
+    """What became of a record that a source brought."""
+
+    record: Raw
+    state: str
+    """done, failed or waiting."""
+    said: Mapping[str, str]
+    """By language, why; nothing for what is done."""
+
+
+class Reporting(Protocol):
+    """Tells a source's system, in its own place, what became of the records of a batch."""
+
+    def report(self, batch: str, fates: Sequence[Fate]) -> None:
+        """Tell of those that have come to something; the same again changes nothing. A NaveError where it cannot be told.
+
+        `batch` is what the batch's origin has under that name.
+        """
+
+
 class Capturing(Protocol):
     """Makes a system note what changes in one of its tables, or has it stop that."""
 
@@ -200,3 +239,7 @@ class ConnectorSpec:
     """Have a system's tables note what changes in them (`nave connector install-capture`)."""
     look: Callable[[Any, Any, Setting], Source] | None = None
     """A source that only looks (`nave connector sample`): what it reads stays over there as it was, unclaimed, unmarked."""
+    shelf: Callable[[Any, Any, Setting], AbstractContextManager[Shelf]] | None = None
+    """The folder that a source's files are dropped into, to put receipts and rejects back there."""
+    report: Callable[[Any, Any, Setting], Callable[[], AbstractContextManager[Reporting]] | None] | None = None
+    """How to tell a source's system what became of each record, if its options ask for that: its batches have names then."""

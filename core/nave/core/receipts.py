@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from nave.core.clock import id_number
+from nave.core.clock import Ids, id_number, id_text
 from nave.core.entities import decode, encode
-from nave.core.journal import Landed
+from nave.core.journal import Landed, receipt_of
 from nave.core.protocols import Batch, End
 from nave.core.store import Transaction
 from nave.core.store import schema as t
@@ -23,8 +23,15 @@ from nave.core.store import schema as t
 _k, _j, _d = t.taken.c, t.journal.c, t.dead_letter.c
 NUMBER = "number"
 """The origin's name for the number of a file in its sequence."""
+ADDRESSES = ("callback", "table")
+"""The ways in which others are told than in files; behind a source's name and a dot, what stops for a refused login."""
+BATCH = "batch"
+"""The origin's name for the name of a batch, where its source is told what becomes of each record."""
+LINES = "lines"
+"""The origin's name for the first and the last line of a request."""
 _NUMBERED = re.compile(r"~[0-9]+$")
 """What is added to the name of a refused file where another of that name lies there already."""
+_REQUEST = re.compile(r"([0-9]{1,12})(?:\.([0-9]{1,9})-([0-9]{1,9}))?", re.ASCII)
 _ENDS = {End.WHOLE: t.Reading.WHOLE, End.TORN: t.Reading.TORN}
 
 
@@ -43,11 +50,25 @@ class Taken:
     state: t.Reading
     number: int | None = None
     wrote: Mapping[str, str] | None = None
+    wrote_text: str | None = None
+    """As it is stored."""
+    look_at: float | None = None
+    lines: tuple[int, int] | None = None
+    """The first and the last line of a request that was landed together with others; None for all of the batch."""
 
     @property
     def is_file(self) -> bool:
         """Whether it is a file; a request is known by its batch's number in the journal."""
         return bool(self.name)
+
+    @property
+    def text(self) -> str:
+        """What it is asked for by: `01JD5K7WQX2VH` for a file, `17` or `17.3-5` for a request."""
+        return id_text(self.id) if self.is_file else receipt_of(self.first or 0, self.lines)
+
+    def holds(self, place: int) -> bool:
+        """Whether the line at this place belongs to it."""
+        return self.lines is None or self.lines[0] <= place <= self.lines[1]
 
 
 class Batched(NamedTuple):
@@ -65,12 +86,16 @@ class Batched(NamedTuple):
 
 
 def note(tx: Transaction, source: str, batch: Batch, landed: Landed, *, look: bool) -> None:
-    """Enter the batch of a file under its receipt, in the transaction that lands it; `look` for what is written back."""
-    name = batch.origin.get("file")
+    """Enter the batch of a file under its receipt, in the transaction that lands it; `look` for what is written back.
+
+    A batch with a name of its own is like a file: it has a receipt under that name.
+    """
+    alone = batch.origin.get(BATCH)
+    name = batch.origin.get("file", alone)
     if not isinstance(name, str):
         return
-    going = None if batch.first else _going(tx, source, batch)
-    ended = _ENDS.get(batch.end) if batch.end else None
+    going = None if batch.first or alone else _going(tx, source, batch)
+    ended = t.Reading.WHOLE if alone else _ENDS.get(batch.end) if batch.end else None
     values: dict[str, Any] = {"last": landed.journal_id, "state": int(ended or t.Reading.READING)}
     if ended is not None:
         values["ended_at"] = landed.at
@@ -85,6 +110,17 @@ def note(tx: Transaction, source: str, batch: Batch, landed: Landed, *, look: bo
     tx.execute(sa.insert(t.taken).values(values))
 
 
+def note_requests(tx: Transaction, source: str, landed: Landed, parts: Iterable[tuple[int, int] | None], ids: Ids) -> None:
+    """Enter requests of which somebody is to be told, each by its lines of the batch, in the transaction that lands them."""
+    rows: list[dict[str, Any]] = []
+    for lines in parts:
+        origin = {"unit": "event"} | ({LINES: list(lines)} if lines else {})
+        row = {"id": ids.take()[0], "source": source, "name": "", "origin": encode(origin), "at": landed.at}
+        span = {"first": landed.journal_id, "last": landed.journal_id, "ended_at": landed.at, "look_at": landed.at}
+        rows.append(row | span | {"state": int(t.Reading.WHOLE)})
+    tx.execute(sa.insert(t.taken), rows)
+
+
 def _going(tx: Transaction, source: str, batch: Batch) -> int | None:
     """The receipt of the file that this batch goes on with: a source reads one file at a time."""
     newest = sa.select(_k.id, _k.name, _k.state, _k.origin).where(_k.source == source).order_by(_k.id.desc()).limit(1)
@@ -96,26 +132,28 @@ def _going(tx: Transaction, source: str, batch: Batch) -> int | None:
 
 def by_id(tx: Transaction, text: str, source: str | None = None) -> Taken | None:
     """What a receipt's id means: that of a file, or the number by which a door answered a request."""
-    number = int(text) if text.isascii() and text.isdigit() and len(text) < 13 else None
-    if number is not None:
-        return _request(tx, number)
+    asked = _REQUEST.fullmatch(text)
+    if asked is not None:
+        number, *part = (int(one) for one in asked.groups() if one)
+        return _request(tx, number, (part[0], part[1]) if part else None)
     found = id_number(text)
     rows = tx.rows(sa.select(t.taken).where(_k.id == found)) if found is not None else []
     return _taken(rows[0]) if rows else None
 
 
-def _request(tx: Transaction, number: int) -> Taken | None:
+def _request(tx: Transaction, number: int, lines: tuple[int, int] | None) -> Taken | None:
     """One batch by its number; that of a file stands for the whole file."""
     rows = tx.rows(sa.select(_j.id, _j.source, _j.origin, _j.landed_at, _j.arrival).where(_j.id == number))
     if not rows or rows[0].arrival is not None:
         return None
     row = rows[0]
-    of = (_k.source == row.source, _k.first <= number, _k.last >= number)
+    of = (_k.source == row.source, _k.name != "", _k.first <= number, _k.last >= number)
     whole = tx.rows(sa.select(t.taken).where(*of).order_by(_k.id.desc()).limit(1))
     if whole:
         return _taken(whole[0])
     origin = {name: value for name, value in decode(row.origin).items() if name != "events"}
-    return Taken(row.id, row.source, "", origin, row.id, row.id, row.landed_at, row.landed_at, t.Reading.WHOLE)
+    said = (row.source, "", origin, row.id, row.id, row.landed_at, row.landed_at, t.Reading.WHOLE)
+    return Taken(row.id, *said, lines=lines)
 
 
 def by_name(tx: Transaction, name: str, limit: int = 20, source: str | None = None) -> list[Taken]:
@@ -126,7 +164,7 @@ def by_name(tx: Transaction, name: str, limit: int = 20, source: str | None = No
 
 def latest(tx: Transaction, limit: int, source: str | None = None) -> list[Taken]:
     """The files that came last."""
-    listed = sa.select(t.taken).order_by(_k.id.desc()).limit(limit)
+    listed = sa.select(t.taken).where(_k.name != "").order_by(_k.id.desc()).limit(limit)
     return [_taken(row) for row in tx.rows(listed.where(_k.source == source) if source else listed)]
 
 
@@ -137,14 +175,44 @@ def due(tx: Transaction, sources: Iterable[str], now: float | None, limit: int) 
     return [_taken(row) for row in tx.rows(wanted.order_by(_k.look_at, _k.id).limit(limit))]
 
 
-def looked(tx: Transaction, number: int, wrote: Mapping[str, str], look_at: float | None) -> None:
-    """Note what was written back of a file, and when to look again; never, where all of it is final."""
-    tx.execute(sa.update(t.taken).where(_k.id == number).values(wrote=encode(dict(wrote)), look_at=look_at))
+def noted(seen: Taken, kind: str, value: str) -> Taken:
+    """With something more that was written back of it; not yet stored."""
+    return replace(seen, wrote={**(seen.wrote or {}), kind: value})
+
+
+def intend(tx: Transaction, seen: Taken, kind: str, value: str) -> Taken | None:
+    """Note what is about to be done before it is, so that it is done again in the same way after a crash.
+
+    None where somebody else noted something since it was seen.
+    """
+    wrote = {**(seen.wrote or {}), kind: value}
+    text = encode(wrote)
+    changed = tx.execute(sa.update(t.taken).where(*_unchanged(seen)).values(wrote=text)).rowcount
+    return replace(seen, wrote=wrote, wrote_text=text) if changed else None
+
+
+def looked(tx: Transaction, seen: Taken, look_at: float | None) -> None:
+    """Note what was written back, and when to look again; never, where all of it is final.
+
+    Nothing is noted where something changed since it was seen: then the next look finds what is to be done. Of a request
+    that is final nothing is kept: the journal has all there is to be told of it.
+    """
+    if look_at is None and not seen.is_file:
+        tx.execute(sa.delete(t.taken).where(*_unchanged(seen)))
+        return
+    tx.execute(sa.update(t.taken).where(*_unchanged(seen)).values(wrote=encode(dict(seen.wrote or {})), look_at=look_at))
+
+
+def _unchanged(seen: Taken) -> tuple[Any, ...]:
+    wrote, at = seen.wrote_text, seen.look_at
+    same = _k.wrote.is_(None) if wrote is None else _k.wrote == wrote
+    return _k.id == seen.id, same, _k.look_at.is_(None) if at is None else _k.look_at == at
 
 
 def look_soon(tx: Transaction, numbers: Iterable[int]) -> None:
-    """Something of these files changed."""
-    tx.execute(sa.update(t.taken).where(tx.among(_k.id, list(numbers))).values(look_at=0.0))
+    """Something of these files changed; whoever is looking at one just now finds that it did."""
+    earlier = sa.case((_k.look_at <= 0.0, _k.look_at - 1.0), else_=0.0)
+    tx.execute(sa.update(t.taken).where(tx.among(_k.id, list(numbers))).values(look_at=earlier))
 
 
 def _taken(row: Any) -> Taken:
@@ -160,7 +228,16 @@ def _taken(row: Any) -> Taken:
         t.Reading(row.state),
         row.number,
         decode(row.wrote) if row.wrote else {},
+        row.wrote,
+        row.look_at,
+        _lines(decode(row.origin)),
     )
+
+
+def _lines(origin: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Of a request that was landed with others."""
+    found = origin.get(LINES)
+    return (int(found[0]), int(found[1])) if isinstance(found, list) else None
 
 
 def batches(tx: Transaction, taken: Taken, limit: int = 100_000) -> list[Batched]:
@@ -170,8 +247,13 @@ def batches(tx: Transaction, taken: Taken, limit: int = 100_000) -> list[Batched
     columns = (_j.id, _j.state, _j.count, _j.received, _j.applied, _j.unchanged, _j.superseded, _j.dead, _j.applied_at)
     span = (_j.source == taken.source, _j.id >= taken.first, _j.id <= taken.last, _j.arrival.is_(None))
     rows = tx.rows(sa.select(*columns, _j.origin).where(*span).order_by(_j.id).limit(limit))
-    shared = encode(taken.origin)
-    return [Batched(*row[:9]) for row in rows if not taken.is_file or row.origin == shared]
+    file = _file(taken.origin)
+    return [Batched(*row[:9]) for row in rows if not taken.is_file or _file(decode(row.origin)) == file]
+
+
+def _file(origin: Mapping[str, Any]) -> dict[str, Any]:
+    """What the batches of one file have in common: not the member of an archive, nor what is counted in it."""
+    return {name: value for name, value in origin.items() if name not in ("member", "unit")}
 
 
 def newest_number(tx: Transaction, source: str) -> int | None:

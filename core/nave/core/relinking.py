@@ -6,15 +6,17 @@ Whether a person or a rule made two records one, the orders of both are sent aga
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from nave.core import actions, deliveries, periods, references
-from nave.core.entities import decode
+from nave.core.entities import Document, decode
 from nave.core.identity import Name
-from nave.core.intake import EntityRules, Intake
+from nave.core.intake import Change, EntityRules, Intake
+from nave.core.linking import Found
+from nave.core.outbound import code
 from nave.core.periods import Closed, Kept
 from nave.core.store import Transaction
 from nave.core.store import schema as t
@@ -52,6 +54,45 @@ def dated(tx: Transaction, entity: str, numbers: Iterable[int], closed: Closed |
     return [Kept(number, entity, day) for number, day in days if day is not None]
 
 
+def otherwise(
+    tx: Transaction, intake: Intake, change: Change, found: Found, documents: Mapping[int, Document]
+) -> list[Name]:
+    """Source records that mean another golden record than before; after a change of rules, also those whose golden record
+    looks otherwise to who names it: by its code, or by a key of it. `documents` are those of new versions."""
+    names = _elsewhere(intake, change, found)
+    if intake.cause != RULES or not _referring(intake):
+        return names
+    return sorted({*names, *_looking_otherwise(tx, found, documents)})
+
+
+def _looking_otherwise(tx: Transaction, found: Found, documents: Mapping[int, Document]) -> Iterator[Name]:
+    before: dict[int | None, dict[str, str]] = defaultdict(dict)
+    for node in sorted((node for one in found.clusters for node in one.nodes), key=lambda node: node.key, reverse=True):
+        before[node.record_id][node.system] = node.key
+    codes = _codes_before(tx, [one.record_id for one in found.clusters if one.record_id in documents])
+    for one in found.clusters:
+        keys = {node.system: node.key for node in sorted(one.nodes, key=lambda node: node.key, reverse=True)}
+        document = documents.get(one.record_id)
+        coded = document is not None and codes.get(one.record_id, code(document)) != code(document)
+        if coded or keys != before[one.record_id]:
+            yield from (node.name for node in one.nodes)
+
+
+def _codes_before(tx: Transaction, record_ids: Sequence[int]) -> dict[int, Any]:
+    """By golden id, the code in the version before the newest."""
+    last = sa.and_(_v.record_id == _g.id, _v.version == _g.version - 1)
+    joined = sa.select(_v.record_id, _v.doc).join_from(t.record_version, t.record, last)
+    return {row[0]: code(decode(row[1])) for row in tx.rows(joined.where(tx.among(_g.id, record_ids)))}
+
+
+def _elsewhere(intake: Intake, change: Change, found: Found) -> list[Name]:
+    home = {node.name: one.record_id for one in found.clusters for node in one.nodes}
+    said = [(name, one.record_id) for key, one in change.known.items() if (name := (intake.system, key)) in home]
+    return [(system, key) for system, key, _ in found.moved] + [name for name, was in said if home[name] != was]
+
+
+RULES = "rules"
+"""The cause of versions that changed rules make."""
 RULE = "rule"
 """Who acted where no person did."""
 
@@ -62,7 +103,7 @@ def follow(tx: Transaction, intake: Intake, names: Sequence[Name], told: Collect
     What is `told` already, or lies in a closed period, is not; the latter waits for a person. Returns the sinks with work.
     The caller holds the turn of the intake's entity, and takes those of the referring ones after it, by name.
     """
-    rules = {name: one for name, one in intake.entities.items() if one.sinks and intake.entity in one.type.refs.values()}
+    rules = _referring(intake)
     if not names or not rules or not referring(tx, intake.entity, names):
         return set()
     for name in sorted(rules):
@@ -73,6 +114,11 @@ def follow(tx: Transaction, intake: Intake, names: Sequence[Name], told: Collect
     _keep_back(tx, intake, names, kept)
     again = {entity: numbers - quiet for entity, numbers in found.items()}
     return tell_again(tx, rules, {entity: numbers for entity, numbers in again.items() if numbers}, intake.now)
+
+
+def _referring(intake: Intake) -> dict[str, EntityRules]:
+    """The entities that name records of the intake's, and that somebody is told of."""
+    return {name: one for name, one in intake.entities.items() if one.sinks and intake.entity in one.type.refs.values()}
 
 
 def _keep_back(tx: Transaction, intake: Intake, names: Sequence[Name], kept: Sequence[Kept]) -> None:

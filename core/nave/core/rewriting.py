@@ -78,8 +78,9 @@ def _of_number(told: Decimal, said: Decimal) -> str | None:
 
 
 def _places(number: Decimal) -> int:
+    """Decimal places; a whole number has none, however many zeros it ends in: 120 after 123 is somebody's own word."""
     exponent = number.normalize().as_tuple().exponent
-    return -exponent if isinstance(exponent, int) else 0
+    return max(0, -exponent) if isinstance(exponent, int) else 0
 
 
 def _of_members(told: Mapping[str, Any], said: Mapping[str, Any]) -> str | None:

@@ -9,23 +9,24 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from nave.core.identity import BLOCK, Name, Value
+from nave.core.identity import BLOCK, Entry, Name, Value
 from nave.core.store import Query, Transaction
 from nave.core.store import schema as t
 
-Keys = Mapping[Name, tuple[Value, ...]]
+Entries = Mapping[Name, Entry]
 """What each source record shares with others, if they have it."""
 Limit = Callable[[Value], int]
 """How many records may have a value for it to say something."""
-Holders = Mapping[Value, Mapping[Name, int | None]]
-"""By value, who has it, and, for exact values, the golden record they belong to so far."""
+Held = dict[Name, int | bytes | None]
+"""Who has a value: of an exact one, with the golden record they belong to so far; of a blocking key, with their sketches."""
+Holders = Mapping[Value, Held]
 
 _i, _s, _c = t.identity_key.c, t.source_record.c, t.crowded.c
-_COLUMNS = ("entity", "rule", "value", "system", "key")
+_COLUMNS = ("entity", "rule", "value", "system", "key", "sketch")
 
 
 class Shift(NamedTuple):
@@ -45,17 +46,19 @@ class Shift(NamedTuple):
         """The golden records that have, or had, an exact value in common with the batch, if it says something."""
         held = [names for value, names in self.holders.items() if value[0] != BLOCK and len(names) > 1]
         held += [names for value, names in self.before.items() if value[0] != BLOCK]
-        return {number for names in held for number in names.values() if number is not None}
+        return {number for names in held for number in names.values() if isinstance(number, int)}
 
 
-def shift(tx: Transaction, entity: str, old: Keys, new: Keys, limit: Limit, now: float) -> Shift:
+def shift(tx: Transaction, entity: str, old: Entries, new: Entries, limit: Limit, now: float) -> Shift:
     """Bring the index from what some records said to what they say; a record that is gone says nothing."""
-    asked = {value for keys in (old, new) for listed in keys.values() for value in listed}
+    asked = {value for entries in (old, new) for one in entries.values() for value in one.values}
     crowded = _crowded(tx, entity, asked)
     before = holders(tx, entity, asked - crowded)
     added, dropped = _difference(new, old), _difference(old, new)
-    after = _after(before, added, dropped, crowded)
-    _write(tx, entity, added, dropped)
+    resketched = _resketched(old, new)
+    after = _after(before, new, (added, resketched), dropped, crowded)
+    _write(tx, entity, new, added, dropped)
+    tx.upsert(t.identity_key, _COLUMNS, _rows(entity, new, resketched))
     filled = frozenset(value for value, held in after.items() if len(held) > limit(value))
     thinned = frozenset(_thinned(tx, entity, crowded & dropped.keys(), limit))
     after |= holders(tx, entity, thinned)
@@ -64,39 +67,63 @@ def shift(tx: Transaction, entity: str, old: Keys, new: Keys, limit: Limit, now:
     return Shift({value: held for value, held in after.items() if value not in filled}, now_crowded, filled, before, thinned)
 
 
-def _difference(one: Keys, other: Keys) -> dict[Value, list[Name]]:
+_Sharers = Mapping[Value, Sequence[Name]]
+_NOTHING = Entry(())
+
+
+def _difference(one: Entries, other: Entries) -> dict[Value, list[Name]]:
     """By value, the records that have it in `one` and not in `other`."""
     found: dict[Value, list[Name]] = defaultdict(list)
-    for name, listed in one.items():
-        known = other.get(name, ())
-        for value in listed:
+    for name, entry in one.items():
+        known = other.get(name, _NOTHING).values
+        for value in entry.values:
             if value not in known:
                 found[value].append(name)
     return found
 
 
+def _resketched(old: Entries, new: Entries) -> dict[Value, list[Name]]:
+    """By blocking key, the records that keep it, and of which something else is told beside it now."""
+    found: dict[Value, list[Name]] = defaultdict(list)
+    for name, before in old.items():
+        entry = new.get(name, _NOTHING)
+        if entry.sketch != before.sketch:
+            for value in entry.blocks():
+                if value in before.values:
+                    found[value].append(name)
+    return found
+
+
 def _after(
-    before: Holders, added: Mapping[Value, Sequence[Name]], dropped: Mapping[Value, Sequence[Name]], crowded: set[Value]
-) -> dict[Value, dict[Name, int | None]]:
-    after: dict[Value, dict[Name, int | None]] = {value: dict(held) for value, held in before.items()}
+    before: Holders, new: Entries, told: Iterable[_Sharers], dropped: _Sharers, crowded: set[Value]
+) -> dict[Value, Held]:
+    after = {value: dict(held) for value, held in before.items()}
     for value, names in dropped.items():
         for name in names:
             after.get(value, {}).pop(name, None)
-    for value, names in added.items():
+    for value, names in (one for listed in told for one in listed.items()):
         if value not in crowded:
-            after[value] = {**after[value], **dict.fromkeys(names)} if value in after else dict.fromkeys(names)
+            held = after.setdefault(value, {})
+            for name in names:
+                held[name] = new[name].sketch if value[0] == BLOCK else None
     return after
 
 
-def _write(
-    tx: Transaction, entity: str, added: Mapping[Value, Sequence[Name]], dropped: Mapping[Value, Sequence[Name]]
-) -> None:
+def _rows(entity: str, new: Entries, told: _Sharers) -> list[tuple[Any, ...]]:
+    return [
+        (entity, *value, *name, new[name].sketch if value[0] == BLOCK else None)
+        for value, names in told.items()
+        for name in names
+    ]
+
+
+def _write(tx: Transaction, entity: str, new: Entries, added: _Sharers, dropped: _Sharers) -> None:
     gone = [
         {"r": rule, "v": value, "s": system, "k": key} for (rule, value), names in dropped.items() for system, key in names
     ]
     if gone:
         tx.run_many(_DROP, [{"entity": entity, **one} for one in gone])
-    tx.insert(t.identity_key, _COLUMNS, [(entity, *value, *name) for value, names in added.items() for name in names])
+    tx.insert(t.identity_key, _COLUMNS, _rows(entity, new, added))
 
 
 _DROP = Query(
@@ -121,22 +148,24 @@ _HELD = Query(
     )
 )
 _BLOCKED = Query(
-    lambda among: sa.select(_i.value, _i.system, _i.key, sa.null()).where(
+    lambda among: sa.select(_i.value, _i.system, _i.key, _i.sketch).where(
         _i.entity == sa.bindparam("entity"), _i.rule == sa.bindparam("rule"), among(_i.value, "values")
     )
 )
 
 
-def holders(tx: Transaction, entity: str, values: Iterable[Value]) -> dict[Value, dict[Name, int | None]]:
+def holders(tx: Transaction, entity: str, values: Iterable[Value]) -> dict[Value, Held]:
     """Who has each of these values, for those that anybody has; none of them may be crowded.
 
     With the golden record of each for exact values only: a blocking key links nobody, and many share it.
     """
-    found: dict[Value, dict[Name, int | None]] = {}
+    found: dict[Value, Held] = {}
     for rule, listed in _by_rule(values).items():
+        held: dict[str, Held] = defaultdict(dict)
         query = _BLOCKED if rule == BLOCK else _HELD
-        for value, system, key, number in tx.run(query, entity=entity, rule=rule, values=listed):
-            found.setdefault((rule, value), {})[system, key] = number
+        for value, system, key, told in tx.run(query, entity=entity, rule=rule, values=listed):
+            held[value][system, key] = told
+        found.update({(rule, value): names for value, names in held.items()})
     return found
 
 

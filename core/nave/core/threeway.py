@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from nave.core.entities import Document, encode
 from nave.core.merge import is_blank, listed
 from nave.core.opinions import Opinion, Tree, Turn, part
-from nave.core.rewriting import FLIPS, rewriting
+from nave.core.rewriting import FLIPS, ORDER, rewriting
 
 MEMORY = 86_400.0
 """Seconds after which a turn is forgotten: a person changes his mind again, a loop comes back at once."""
@@ -160,6 +160,8 @@ class _Judge:
         said = part(_said(self.it.same, name), told.tree)
         values = () if name in self.linked else [told.values[number] for number in sorted(told.values, reverse=True)]
         code = next((code for value in values if (code := rewriting(value, said))), None)
+        if code == ORDER and name in self.unions:
+            return Verdict.REWRITTEN, None  # in which order a union's items stand is nobody's word: ours changes as well
         return (Verdict.REWRITTEN, code) if code else (Verdict.OWN, None)
 
     def _counted(self, name: str, told: _Told | None, verdict: Verdict, code: str | None) -> tuple[Verdict, str | None]:

@@ -57,7 +57,6 @@ class Fields:
         """On the way out: `omit` or `null` for None; on the way in, both None and empty text are left out."""
         self.lineage: dict[str, set[Steps]] = {}
         self.reads: set[Steps] = set()
-        self.loops = False
         self.held: dict[str, tuple[Scope, Code]] = {}
         """Expressions whose values are at hand by now: a moment that is the version, and a field too, is parsed once."""
 
@@ -237,7 +236,6 @@ class Fields:
         """A loop over the items of a list, or over the one that came alone."""
         if target.shape.kind not in ("list", "any"):
             self.wrong_shape(form.at, target.shape, "{each: ...}")
-        self.loops = True
         used = Used()
         tree = self.parsed(form.items)
         items = self.expression(form.items, scope, used, soft=True).tree if tree else ast.Constant(None)

@@ -86,8 +86,8 @@ def path_of(node: nodes.Node, scope: Scope) -> Path | None:
     return path
 
 
-_SAME_ITEMS = frozenset({"where", "compact", "unique", "gather", "follow"})
-"""Filters after which the items of a list are still the items of that list."""
+_SAME_ITEMS = frozenset({"where", "compact", "unique", "gather", "follow", "optional"})
+"""Filters after which the items of a list are still the items of that list, where there is one."""
 
 
 def behind_filters(node: nodes.Node) -> nodes.Node:

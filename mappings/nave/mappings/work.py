@@ -113,9 +113,7 @@ class Work:
         """All that a compiled mapping is made of; MappingProblems if anything was wrong."""
         if self.problems:
             raise MappingProblems(self.spec.name, sorted(self.problems, key=_order_in_file(self.spec)))
-        if self.fields.loops:
-            body.insert(0, assign(BUDGET, self.names.call(Budget)))
-        whole = loop_over(body)
+        whole = loop_over(self._budgeted(body))
         function = self.names.define("mapping", ["records"], whole)
         reads = self.fields.reads
         return {
@@ -130,8 +128,14 @@ class Work:
 
     def loop(self, name: str, body: list[ast.stmt]) -> Callable[[Sequence[Any]], list[Any]]:
         """A function that runs `body` for each of its records."""
-        function: Callable[[Sequence[Any]], list[Any]] = self.names.define(name, ["records"], loop_over(body))
+        whole = loop_over(self._budgeted(body))
+        function: Callable[[Sequence[Any]], list[Any]] = self.names.define(name, ["records"], whole)
         return function
+
+    def _budgeted(self, body: list[ast.stmt]) -> list[ast.stmt]:
+        """A fresh budget for each record, where anything is charged to it."""
+        charged = any(isinstance(node, ast.Name) and node.id == BUDGET for one in body for node in ast.walk(one))
+        return [assign(BUDGET, self.names.call(Budget)), *body] if charged else body
 
     def _hash(self) -> str:
         whole = [

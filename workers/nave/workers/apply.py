@@ -10,8 +10,10 @@ import sqlalchemy as sa
 import structlog
 
 from nave.core import journal
+from nave.core.clock import id_text
+from nave.core.creates import WAITS
 from nave.core.dead import Dead, bury, still_open
-from nave.core.errors import RetryableError
+from nave.core.errors import PermanentError, RetryableError
 from nave.core.golden import take_in
 from nave.core.intake import Candidate, Counts, Intake, Overtaken, Taken
 from nave.core.journal import Claim, Entry
@@ -51,7 +53,8 @@ def apply_step(hub: Hub) -> Applied | None:
 def apply_landed(hub: Hub, flow: SourceFlow, entry: Entry, tx: Transaction) -> frozenset[str] | None:
     """Apply a small batch in the transaction that lands it; the sinks that have work, or None where it must wait.
 
-    One commit in place of two, and no other thread: half the way of an event. What goes wrong is left to `apply_step`.
+    One commit in place of two, and no other thread: half the way of an event. What goes wrong in a way that nobody thought
+    of is left to `apply_step`, which finds the culprit.
     """
     try:
         with tx.savepoint():
@@ -65,12 +68,17 @@ def apply_landed(hub: Hub, flow: SourceFlow, entry: Entry, tx: Transaction) -> f
 
 def _with_parts(hub: Hub, flow: SourceFlow, entry: Entry, tx: Transaction) -> frozenset[str]:
     claim = Claim(hub.store, [entry], tx)
-    _done, sinks, handed_on = _commit(hub, flow, claim, prepare(hub.store, flow, [entry], look=False))
+    _done, sinks, handed_on = _commit(hub, flow, claim, prepare(hub.store, flow, [entry], look=False), apart=False)
     return sinks.union(*(_with_parts(hub, hub.sources[one.source], one, tx) for one in handed_on))
 
 
-def _commit(hub: Hub, flow: SourceFlow, claim: Claim, prepared: Prepared) -> tuple[Applied, frozenset[str], Sequence[Entry]]:
-    """What was done, the sinks that have work now, and the batches that were handed on to the source's parts."""
+def _commit(
+    hub: Hub, flow: SourceFlow, claim: Claim, prepared: Prepared, *, apart: bool = True
+) -> tuple[Applied, frozenset[str], Sequence[Entry]]:
+    """What was done, the sinks that have work now, and the batches that were handed on to the source's parts.
+
+    `apart`: what cannot be taken in all at once is taken in one by one.
+    """
     records = sum(len(entry.records) for entry in claim.entries)
     with claim.commit() as tx:
         if tx is None:
@@ -80,7 +88,8 @@ def _commit(hub: Hub, flow: SourceFlow, claim: Claim, prepared: Prepared) -> tup
         if flow.deletes:
             beaten = _together(beaten, _deletions_first(hub, flow, prepared, tx))
         over = _places(deletions) | (said - _places(prepared.candidates))
-        taken = _together(_take_in(hub, flow, claim.entries, prepared, tx), beaten)
+        take = _take_in if apart else _at_once
+        taken = _together(take(hub, flow, claim.entries, prepared, tx), beaten)
         if prepared.gone:
             taken = _together(taken, _take_gone(hub, flow, claim.entries, prepared, tx))
         taken = _unchanged_too(taken, prepared.left_out)
@@ -123,14 +132,14 @@ def _unchanged_too(taken: Taken, batches: Sequence[int]) -> Taken:
     for journal_id, number in Counter(batches).items():
         before = counts.get(journal_id, Counts())
         counts[journal_id] = before._replace(unchanged=before.unchanged + number)
-    return Taken(counts, taken.sinks)
+    return taken._replace(counts=counts)
 
 
 def _take_in(hub: Hub, flow: SourceFlow, entries: Sequence[Entry], prepared: Prepared, tx: Transaction) -> Taken:
     """All at once; should that fail for a reason nobody thought of, one by one, so that only the culprit stays behind."""
     intake = _intake(hub, flow)
     try:
-        return _whole(intake, prepared, tx)
+        return _parted(flow, entries, prepared, _whole(intake, prepared, tx))
     except (RetryableError, sa.exc.OperationalError):
         raise
     except Exception as error:
@@ -143,6 +152,19 @@ def _take_in(hub: Hub, flow: SourceFlow, entries: Sequence[Entry], prepared: Pre
         if not isinstance(error, Overtaken):
             _log.warning("batch.split", source=flow.name, reason=str(error))
         return _one_by_one(intake, flow, entries, prepared, tx)
+
+
+def _parted(flow: SourceFlow, entries: Sequence[Entry], prepared: Prepared, taken: Taken) -> Taken:
+    """What may be the hub's own work becomes a letter, which replays itself once that is known."""
+    by_id = {entry.id: entry for entry in entries}
+    for one, doubt in taken.doubts:
+        error = PermanentError(WAITS, key=one.key, sink=doubt.sink, record=id_text(doubt.record_id))
+        prepared.dead.append(dead(flow, by_id[one.journal_id], one.nth, one.key, error))
+    return taken
+
+
+def _at_once(hub: Hub, flow: SourceFlow, entries: Sequence[Entry], prepared: Prepared, tx: Transaction) -> Taken:
+    return _parted(flow, entries, prepared, take_in(tx, _intake(hub, flow), prepared.candidates))
 
 
 def _deletions_first(hub: Hub, flow: SourceFlow, prepared: Prepared, tx: Transaction) -> Taken:
@@ -206,7 +228,7 @@ def _one_by_one(intake: Intake, flow: SourceFlow, entries: Sequence[Entry], prep
     for candidate in prepared.candidates:
         try:
             with tx.savepoint():
-                taken = take_in(tx, intake, [candidate])
+                taken = _parted(flow, entries, prepared, take_in(tx, intake, [candidate]))
         except (RetryableError, sa.exc.OperationalError):
             raise
         except Exception as error:

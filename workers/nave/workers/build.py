@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
 from nave.config import Draft, Filled, HubConfig, Problem, SinkConfig, SourceConfig
 from nave.config import EntityRules as EntityConfig
-from nave.config.receipts import BESIDE
 from nave.core.clock import Clock, Ids, SteadyClock
 from nave.core.depth import Bounds
 from nave.core.entities import Document, EntityType
 from nave.core.errors import NaveError
 from nave.core.identity import IdentityRules
-from nave.core.intake import EntityRules
+from nave.core.intake import EVERY, EntityRules
 from nave.core.merge import Survivorship
 from nave.core.opinions import Tree, tree_of
 from nave.core.protocols import Extent, Weigh
@@ -36,11 +34,12 @@ from nave.mappings import (
     compile_parts,
 )
 from nave.workers import arrivals, expecting
-from nave.workers.flows import Expected, Hub, Returns, SinkFlow, SourceFlow
+from nave.workers.flows import Expected, Hub, SinkFlow, SourceFlow
 from nave.workers.hints import Hints
 from nave.workers.keep import Slot, synchronise
 from nave.workers.parts import PartMapping
 from nave.workers.retelling import retold, sink_rule, whole_mapping
+from nave.workers.returns import returns_of
 from nave.workers.stopping import mark_of
 
 Compiled = TypeVar("Compiled", Inbound, OutboundMapping, dict[str, Part])
@@ -192,6 +191,7 @@ def build_hub(config: HubConfig, compiled: Compilation, *, deaf: bool = False) -
         clock=clock,
         ids=ids,
         keep_days=config.retention.journal.total_seconds() / 86_400,
+        keep_events_days=config.retention.epcis.total_seconds() / 86_400 if config.retention.epcis is not None else None,
         max_waiting=config.http.max_waiting,
         bounds=_bounds(config),
     )
@@ -212,6 +212,7 @@ def _rules(config: HubConfig, name: str, sinks: Mapping[str, SinkConfig], compil
         sinks=tuple(mine),
         every_version=entity.deliver == "every_version",
         writes=_writes(config, entity.entity, mine, compiled),
+        shows={sink: _shows(one.used, config.sinks[sink].when) for sink, one in mine.items()},
         placeholders=entity.placeholders,
         escalate=entity.escalate.total_seconds() if entity.escalate else None,
         closed=config.periods.get(name),
@@ -234,6 +235,14 @@ def _writes(
     return {sink: tree_of(sorted(one.used), entity.refs, entity.model.model_fields) for sink, one in told.items()}
 
 
+def _shows(used: Iterable[Sequence[str]], when: str | None) -> frozenset[str]:
+    """The systems whose keys a mapping reads; `EVERY` where it reads all, or may."""
+    asks = when is not None and ("keys" in when or "systems" in when)
+    paths = [path for path in used if not path or path[0] in ("keys", "systems")]
+    whole = asks or any(len(path) < 2 for path in paths)
+    return frozenset({EVERY}) if whole else frozenset(path[1] for path in paths)
+
+
 @dataclass(frozen=True)
 class Around:
     """What sources look at before they take a file in, and when they are expected to bring one."""
@@ -254,22 +263,6 @@ def _weigh(source: SourceConfig, around: Around) -> Weigh | None:
         return None
     layout = getattr(source.options, "format", None)
     return expecting.Weighing(source.name, source.entity, source.expect, layout, around.store, around.clock, around.ids)
-
-
-def _returns(config: HubConfig, source: SourceConfig, folder: Path | None) -> Returns | None:
-    """Where receipts and rejects of a source go; None where it has neither."""
-    if folder is None or (source.receipt is None and source.rejects is None):
-        return None
-    receipt = source.receipt
-    return Returns(
-        getattr(source.options, "format", None),
-        config.systems[source.system].time_zone,
-        folder,
-        getattr(source.options, "archive", "archive"),
-        None if receipt is None else "" if receipt.file == BESIDE else receipt.file,
-        receipt.format if receipt else "json",
-        source.rejects.folder if source.rejects else None,
-    )
 
 
 def _sources(
@@ -322,7 +315,7 @@ def _source(
         brakes=config.entities[source.entity].brakes,
         deleted_type=mapping.deleted_type,
         expected=around.calendars[source.name],
-        returns=_returns(config, source, folder),
+        returns=returns_of(config, source, *arguments),
     )
 
 

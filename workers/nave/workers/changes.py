@@ -138,7 +138,7 @@ def plan(hub: Hub, progress: Progress) -> Plan:
     entities: list[Difference] = []
     if found.entities:
         with scratch(hub.store, progress) as copy:
-            entities = [rehearse(copy, hub.entities[name], hub.clock(), hub.ids, progress) for name in found.entities]
+            entities = [rehearse(copy, hub.entities, name, hub.clock(), hub.ids, progress) for name in found.entities]
     sinks = [_sink_difference(hub, hub.sinks[name], progress) for name in found.sinks]
     return Plan(state, fingerprints(hub, found), entities, sinks)
 
@@ -238,13 +238,17 @@ def apply_rules(hub: Hub, progress: Progress) -> Changes:
     with hub.store.read() as tx:
         found = changes(tx, hub)
     for name in found.entities:
-        while not (step := planning.advance(hub.store, hub.entities[name], hub.clock(), hub.ids)).finished:
+        while not (step := _advance(hub, name)).finished:
             progress(step.phase, step.done)
     for name in found.sinks:
         while done := _renew_some(hub, hub.sinks[name]):
             progress(name, done)
     hub.hints.announce(hub.sinks)
     return found
+
+
+def _advance(hub: Hub, name: str) -> planning.Step:
+    return planning.advance(hub.store, hub.entities[name], hub.clock(), hub.ids, entities=hub.entities)
 
 
 def _renew_some(hub: Hub, flow: SinkFlow) -> int:

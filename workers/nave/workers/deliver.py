@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from nave.core import deliveries, waking
+from nave.core import creates, deliveries, waking
 from nave.core.clock import id_text
 from nave.core.dead import bury
 from nave.core.deliveries import Claimed, Mark
@@ -290,6 +290,8 @@ def _record(tx: Transaction, hub: Hub, flow: SinkFlow, lease: str, results: Sequ
     ours = deliveries.held(tx, flow.name, lease, dead) if dead else set()
     deliveries.mark(tx, flow.name, lease, [result.mark for result in results], now)
     bury(tx, [letter for number, letter in dead.items() if number in ours], hub.clock, hub.ids)
+    unsure = [result.mark.record_id for result in results if result.mark.state is Due.UNKNOWN]
+    creates.settle_seen(tx, flow.name, unsure, hub.clock, hub.ids, every_version=flow.rules.every_version)
     if waiting:
         # What they wait for may have come since the batch was looked at, when there was nobody to wake yet.
         waking.wake_overtaken(tx, waiting, now)

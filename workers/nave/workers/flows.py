@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -20,7 +21,7 @@ from nave.core.entities import Document
 from nave.core.errors import NaveError
 from nave.core.holds import Brakes
 from nave.core.intake import EntityRules
-from nave.core.protocols import Probe, Raw, Sink, Source
+from nave.core.protocols import Probe, Raw, Reporting, Shelf, Sink, Source
 from nave.core.snapshots import Deleted
 from nave.core.store import Store
 from nave.workers.hints import Hints
@@ -85,19 +86,34 @@ class Expected:
 
 
 @dataclass(frozen=True)
-class Returns:
-    """Where what became of a source's files is written, and what they look like."""
+class Address:
+    """Somebody who is told what became of what a source brought, by a connector's own way out."""
 
-    layout: Any
-    """The files' format."""
+    open: Callable[[], Sink]
+    by_line: bool
+    """Told of each line by itself, as a table is; else of up to 1,000 lines at once."""
+    mark: Mark = unmarked
+    """Tells the configuration of its connection from another one."""
+
+
+@dataclass(frozen=True)
+class Returns:
+    """Where what became of a source's files and requests is written, and what they look like."""
+
     zone: ZoneInfo
-    root: Path
+    layout: Any = None
+    """The files' format."""
+    shelf: Callable[[], AbstractContextManager[Shelf]] | None = None
     """The folder that the files are dropped into; the others are inside it."""
-    archive: str
+    archive: str = ""
     receipt: str | None = None
     """Empty for the folder itself."""
     receipt_format: str = "json"
     rejects: str | None = None
+    rows: Callable[[], AbstractContextManager[Reporting]] | None = None
+    """Where the source's system is told of each record of a batch."""
+    addresses: Mapping[str, Address] = field(default_factory=dict)
+    """By the kind of telling: `callback`, `table`."""
 
 
 @dataclass(frozen=True)
@@ -201,12 +217,16 @@ class Hub:
     ids: Ids = field(default_factory=Ids)
     keep_days: float = 90.0
     """How long landed batches are kept raw."""
+    keep_events_days: float | None = None
+    """How long events captured at the EPCIS door are kept there; None for ever."""
     left: dict[str, Left] = field(default_factory=dict)
     """By sink, what the store broke off; the sink's next step finishes it first."""
     stamp: str = ""
     """What the leases of this process's deliveries begin with: the id under which it renews the lease of all of them."""
     max_waiting: int = 10_000
     """Requests that may wait to be landed before senders are told to come back later."""
+    looking: dict[str, threading.Lock] = field(default_factory=dict)
+    """By source, held by whoever writes back what became of its files: one thread of this process at a time."""
     bounds: Bounds = field(default_factory=Bounds)
     """How much may wait to be applied before nothing more is let in."""
 

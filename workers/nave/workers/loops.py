@@ -22,12 +22,14 @@ from nave.workers.apply import apply_step
 from nave.workers.changes import settle_rules
 from nave.workers.deliver import Delivered, deliver_step, finish
 from nave.workers.flows import Hub, SinkFlow, SourceFlow
+from nave.workers.forgetting import trim_events_step
 from nave.workers.keep import BEAT, SECONDS, Keeper, Lease
 from nave.workers.land import GroupCommit
 from nave.workers.outcomes import LONGEST_PAUSE, backoff
 from nave.workers.probe import probe_step
 from nave.workers.read import Pass, Progress, last_began, lease_name, read_pass, seconds_to_next, timed
 from nave.workers.release import release_step
+from nave.workers.returning import keep_looking, returning
 from nave.workers.stopping import Turnstile
 from nave.workers.sweep import free_all_leases, free_own, free_step, introduce_sinks, sweep_step, trim_step, woken_step
 
@@ -111,6 +113,8 @@ class Run:
 
     def _start_sweeping(self) -> None:
         self._spawn("sweep", self._sweep)
+        for flow in returning(self.hub):
+            self._spawn(f"return {flow.name}", partial(keep_looking, self.hub, flow, self.keeper, self.stop, self.poll))
 
     def serve_doors(self, group: GroupCommit) -> None:
         """Also land what comes through the doors."""
@@ -326,6 +330,7 @@ class Run:
                 if steady() >= next_at:
                     sweep_step(self.hub)
                     trim_step(self.hub)
+                    trim_events_step(self.hub)
                     next_at = steady() + max(self.poll, 10.0)
             except RetryableError as error:
                 _log.warning("sweep.failed", reason=str(error))

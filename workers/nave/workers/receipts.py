@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import IO, Any
 
 from nave.core import journal, receipts
 from nave.core.clock import id_text, moment
@@ -33,6 +34,10 @@ class Summary:
         """Whether every line has come to something."""
         return taken.state != t.Reading.READING and not any(self.states[name] for name in OPEN)
 
+    def begun(self, taken: Taken) -> bool:
+        """Whether every line was taken up, though some may be held, or wait for others."""
+        return taken.state != t.Reading.READING and not self.states["pending"]
+
     def judged(self, taken: Taken) -> bool:
         """Whether every line was looked at, though some may still wait for others."""
         return taken.state != t.Reading.READING and not self.states["pending"] and not self.states["held"]
@@ -52,11 +57,51 @@ def lines(store: Store, flow: SourceFlow | None, taken: Taken, summary: Summary)
             yield one
 
 
+@dataclass(frozen=True)
+class Look:
+    """What a file or a request came to, seen once from its first line to its last."""
+
+    summary: Summary
+    top: dict[str, Any]
+    refused: list[int]
+    """The letters of its refused lines."""
+    spool: IO[bytes]
+
+    def lines(self) -> Iterator[dict[str, Any]]:
+        """Line by line, from the first."""
+        self.spool.seek(0)
+        return (json.loads(line) for line in self.spool)
+
+    @property
+    def digest(self) -> str:
+        """Of all that is told."""
+        found = hashlib.sha256(json.dumps(self.top, sort_keys=True).encode())
+        self.spool.seek(0)
+        while piece := self.spool.read(2**20):
+            found.update(piece)
+        return found.hexdigest()
+
+
+def spooled(store: Store, flow: SourceFlow, taken: Taken, spool: IO[bytes], most: int) -> Look:
+    """Put every line into the spool, so that it can be read more than once; `most` letters of refused ones are told."""
+    summary = Summary()
+    refused: list[int] = []
+    for one in lines(store, flow, taken, summary):
+        spool.write(json.dumps(line_data(one), ensure_ascii=False).encode() + b"\n")
+        if one.state == "refused" and one.letter is not None and len(refused) < most:
+            refused.append(one.letter.id)
+    with store.read() as tx:
+        top = head(taken, summary, receipts.refusal(tx, taken))
+    return Look(summary, top, refused, spool)
+
+
 def _of_batch(store: Store, flow: SourceFlow | None, taken: Taken, batch: Batched, summary: Summary) -> list[Line]:
     with store.read() as tx:
         entry = journal.load(tx, batch.id)
     if entry is None:
         summary.forgotten = True
+        if taken.lines is not None:  # what was booked is of all who shared the batch
+            return []
         booked = {"applied": batch.applied, "unchanged": batch.unchanged, "superseded": batch.superseded}
         summary.states.update(booked)
         return []
@@ -72,7 +117,7 @@ def _of_batch(store: Store, flow: SourceFlow | None, taken: Taken, batch: Batche
     there = {one.place for one in found}
     unread = [place for place in known.letters if place not in there]
     found += [line(batch, place, "", None, known) for place in unread]
-    return sorted(found, key=lambda one: one.place)
+    return sorted((one for one in found if taken.holds(one.place)), key=lambda one: one.place)
 
 
 def _keys(flow: SourceFlow | None, records: list[Any]) -> list[str]:
@@ -91,7 +136,7 @@ def head(taken: Taken, summary: Summary, refusal: Any | None = None) -> dict[str
     """The receipt without its lines."""
     counts = {name: summary.states[name] for name in STATES}
     return {
-        "receipt": id_text(taken.id) if taken.is_file else str(taken.id),
+        "receipt": taken.text,
         "source": taken.source,
         "file": taken.name or None,
         "sha256": taken.origin.get("sha256"),

@@ -6,7 +6,6 @@ import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from nave.core import receipts
@@ -26,7 +25,6 @@ OWN = (LINE, "nave_code", "nave_field", "nave_reason", "nave_raw")
 _RAN = re.compile(r"'*(?:[\t\r]|\s*[=+\-@＝＋－＠])")
 _PLAIN = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)*%?")
 _AGAIN = re.compile(r"\.rejects(-[0-9A-Z]{13})?$")
-_HEAD = 64 * 1024
 _DELIMITERS = ",;\t|"
 
 
@@ -83,8 +81,8 @@ def _plain(value: Any) -> Any:
     return value[1:] if guarded else value
 
 
-def write_rejects(taken: Taken, letters: Sequence[Any], layout: Any, like: Path | None, stream: BinaryIO) -> None:
-    """Write a file of rejects; encoding, delimiter and columns are those of the file `like`, where that is still there."""
+def write_rejects(taken: Taken, letters: Sequence[Any], layout: Any, like: bytes, stream: BinaryIO) -> None:
+    """Write a file of rejects; encoding, delimiter and columns are those of a file that begins `like` this, if any does."""
     shape = _shape(layout, like)
     if shape.codec == "utf-8-sig" and layout.type == "csv":
         stream.write(b"\xef\xbb\xbf")
@@ -118,14 +116,10 @@ class _Shape(NamedTuple):
     """Lines above the header."""
 
 
-def _shape(layout: Any, like: Path | None) -> _Shape:
-    """As the file `like` has it; what is not to be learned is UTF-8 with commas."""
+def _shape(layout: Any, head: bytes) -> _Shape:
+    """As a file has it that begins so; what is not to be learned is UTF-8 with commas."""
     codec = getattr(layout, "encoding", "utf-8")
     delimiter = getattr(layout, "delimiter", ",")
-    head = b""
-    if like is not None:
-        with like.open("rb") as file:
-            head = file.read(_HEAD)
     if codec == "auto":
         codec = _codec(head)
     if layout.type != "csv":

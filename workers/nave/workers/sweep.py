@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from nave.core import deliveries, journal, leases, pins, references, waking
+from nave.core import creates, deliveries, journal, leases, pins, references, waking
 from nave.core.clock import id_text
 from nave.core.dead import Dead, bury
 from nave.core.errors import UnknownOutcome
@@ -35,14 +35,13 @@ def sweep_step(hub: Hub) -> Swept:
     now = hub.clock()
     with hub.store.write() as tx:
         topics = _free(hub, tx)
-        topics |= _wake(tx, now)
+        topics |= _wake(hub, tx)
         topics |= _unpin(hub, tx, now)
         topics |= deliveries.sinks_ready(tx, now)
         if journal.pending(tx, hub.sources):
             topics.add("apply")
     topics |= notice(hub)
     hub.hints.announce(topics)
-    write_back(hub)
     return Swept(frozenset(topics))
 
 
@@ -87,7 +86,7 @@ def free_own(hub: Hub, flow: SinkFlow) -> bool:
 def woken_step(hub: Hub) -> bool:
     """Whether something waited for what is there by now; it is awake then. A batch run ends only after asking this."""
     with hub.store.write() as tx:
-        topics = _wake(tx, hub.clock())
+        topics = _wake(hub, tx)
     topics |= notice(hub)
     hub.hints.announce(topics)
     if not topics:
@@ -95,8 +94,10 @@ def woken_step(hub: Hub) -> bool:
     return bool(topics)
 
 
-def _wake(tx: Transaction, now: float) -> set[str]:
-    return references.resolve_missed(tx, now) | waking.wake_missed(tx, now)
+def _wake(hub: Hub, tx: Transaction) -> set[str]:
+    now = hub.clock()
+    known = creates.release(tx, Actor(creates.CREATED, hub.clock, hub.ids))
+    return references.resolve_missed(tx, now) | waking.wake_missed(tx, now) | ({"apply"} if known else set())
 
 
 def free_all_leases(hub: Hub) -> None:
@@ -135,6 +136,10 @@ def _park(hub: Hub, tx: Transaction, freed: Sequence[deliveries.Freed]) -> None:
         for one in parked
     ]
     bury(tx, letters, hub.clock, hub.ids)
+    for sink in sorted({one.sink for one in freed if one.state == t.Due.UNKNOWN}):
+        every_version = hub.sinks[sink].rules.every_version
+        lost = [one.record_id for one in freed if one.sink == sink and one.state == t.Due.UNKNOWN]
+        creates.settle_seen(tx, sink, lost, hub.clock, hub.ids, every_version=every_version)
 
 
 def introduce_sinks(hub: Hub) -> None:

@@ -26,9 +26,9 @@ Event = dict[str, Any]
 def write_crm_events(folder: Path, world: World, truth: TruthWriter) -> None:
     """Customers and contacts, shuffled, some contacts before their customer; then what is stale, repeated, or has no key."""
     known = [company for company in world.companies if "crm" in company.known]
-    events = [_customer_event(one, one.known["crm"].at) for one in known]
-    contacts = [_contact_event(one) for one in known]
-    stale = [_customer_event(one, one.known["crm"].at - timedelta(days=5)) for one in known[::8]]
+    events = [customer_event(one, one.known["crm"].at) for one in known]
+    contacts = [contact_event(one) for one in known]
+    stale = [customer_event(one, one.known["crm"].at - timedelta(days=5)) for one in known[::8]]
     first = contacts[::3] + events
     chance(world.seed, "events").shuffle(first)
     first.insert(0, contacts[1])
@@ -36,7 +36,7 @@ def write_crm_events(folder: Path, world: World, truth: TruthWriter) -> None:
     keyless = _event("customer", "", "evt-keyless", {**events[0]["data"], "id": None})
     _write(folder / EVENTS, [*first, *rest, keyless])
     for one in known:
-        _say_contact(one, truth)
+        say_contact(one, truth)
     truth.died(Dead("crm.customers", "NAVE-M112", field="key"))
     _count([*first, *rest, keyless], truth)
     truth.dirtied("stale after newer", len(stale))
@@ -115,7 +115,8 @@ def _event(entity: str, subject: str, number: str, data: dict[str, Any]) -> Even
     }
 
 
-def _customer_event(company: Company, at: datetime) -> Event:
+def customer_event(company: Company, at: datetime) -> Event:
+    """What the CRM says of the company, as it was at this moment."""
     known, index = company.known["crm"], company.index
     current = at == known.at
     data = {
@@ -161,7 +162,8 @@ def _contact(company: Company) -> dict[str, str]:
     }
 
 
-def _contact_event(company: Company) -> Event:
+def contact_event(company: Company) -> Event:
+    """What the CRM says of the person it knows there."""
     person, known = _contact(company), company.known["crm"]
     data = {
         "id": person["code"],
@@ -175,7 +177,8 @@ def _contact_event(company: Company) -> Event:
     return _event("contact", person["code"], f"evt-{person['code']}", data)
 
 
-def _say_contact(company: Company, truth: TruthWriter) -> None:
+def say_contact(company: Company, truth: TruthWriter) -> None:
+    """Tell the truth whom the CRM knows at the company."""
     person = _contact(company)
     values = {**person, "customer": ref("crm", company.known["crm"].key)}
     truth.alone("contact", "crm", person["code"], values)

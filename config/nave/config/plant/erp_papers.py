@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -150,14 +150,20 @@ def stock_in(world: World, truth: TruthWriter) -> Iterator[Row]:
         yield (number, *goods, warehouse, f"L{order.index:05d}", order.number, plain_time(at), plain_time(at))
 
 
-def _shipped(world: World) -> Iterator[Order]:
+def shipped(world: World) -> Iterator[Order]:
+    """Orders whose goods have left."""
     return (order for order in world.orders if order.status in ("shipped", "closed"))
+
+
+def left(order: Order) -> date:
+    """The day on which its goods left."""
+    return (order.at + timedelta(days=1)).date()
 
 
 def shipments(world: World, truth: TruthWriter) -> Iterator[Row]:
     """Goods that left."""
-    for order in _shipped(world):
-        day = (order.at + timedelta(days=1)).date()
+    for order in shipped(world):
+        day = left(order)
         number, carrier = f"FH{order.index:07d}", words.CARRIERS[order.index % 3]
         customer = order.company.known["erp"].key
         tracking = f"DB{order.index:010d}" if carrier != "自提" else None
@@ -186,7 +192,7 @@ def shipments(world: World, truth: TruthWriter) -> Iterator[Row]:
 
 def shipment_lines(world: World) -> Iterator[Row]:
     """Their lines."""
-    for order in _shipped(world):
+    for order in shipped(world):
         for line in order.lines:
             told = ",".join(serials(order, line)) or None
             yield f"FH{order.index:07d}", line.number, line.product.code, line.quantity, line.product.unit, told

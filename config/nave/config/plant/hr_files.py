@@ -20,8 +20,8 @@ from nave.config.plant.world import BASE, Employee, World, sellers
 _FOLDER = "drop/hr"
 EMPLOYEES = ("工号", "姓名", "部门", "岗位", "状态", "手机", "邮箱", "入职日期", "更新时间")
 SALES = ("工号", "姓名", "月份", "销售额", "订单数", "目标")
-_MONTH = "2026-10"
-_MONTH_FORMS: tuple[Cell, ...] = (_MONTH, "2026年10月", datetime(2026, 10, 1).date(), "2026/10")  # noqa: DTZ001
+MONTH = "2026-10"
+_MONTH_FORMS: tuple[Cell, ...] = (MONTH, "2026年10月", datetime(2026, 10, 1).date(), "2026/10")  # noqa: DTZ001
 _BRANCH_FROM = 0.8
 
 
@@ -71,11 +71,10 @@ def _employee(person: Employee, at: datetime) -> tuple[str, ...]:
 
 
 def _write_punches(folder: Path, people: Sequence[Employee], truth: TruthWriter) -> None:
-    staff = [person for person in people if person.status == "active"]
-    first = [_dump_line(*punch) for punch in _punches(staff, 0, 5)]
-    rest = [_dump_line(*punch) for punch in _punches(staff, 5, 7)]
-    for punch in _punches(staff, 0, 7):
-        _say_punch(*punch, truth)
+    first = [dump_line(*punch) for punch in punches(people, 0, 5)]
+    rest = [dump_line(*punch) for punch in punches(people, 5, 7)]
+    for punch in punches(people, 0, 7):
+        say_punch(*punch, truth)
     twice = first[::40]
     again = first + rest + twice
     put(folder / _FOLDER, "1_attlog.dat", "".join(first).encode("ascii"), 220)
@@ -87,8 +86,10 @@ def _write_punches(folder: Path, people: Sequence[Employee], truth: TruthWriter)
 Punch = tuple[Employee, datetime, str, str]
 
 
-def _punches(staff: Sequence[Employee], start: int, end: int) -> Iterator[Punch]:
+def punches(people: Sequence[Employee], start: int, end: int) -> Iterator[Punch]:
+    """Who of those that are still there came and went, from one day of the plant to before another."""
     methods = tuple(words.VERIFY)
+    staff = [person for person in people if person.status == "active"]
     for day in range(start, end):
         for person in staff:
             late = (person.index * 7 + day * 13) % 40
@@ -97,12 +98,14 @@ def _punches(staff: Sequence[Employee], start: int, end: int) -> Iterator[Punch]
             yield person, arrival + timedelta(hours=9, minutes=late), "out", methods[(person.index + day) % 3]
 
 
-def _dump_line(person: Employee, at: datetime, direction: str, method: str) -> str:
+def dump_line(person: Employee, at: datetime, direction: str, method: str) -> str:
+    """A line of a clock's memory."""
     codes = (words.PUNCH[direction], words.VERIFY[method])
     return f"{int(person.code):>9}\t{plain_time(at)}\t1\t{codes[0]}\t{codes[1]}\t0\r\n"
 
 
-def _say_punch(person: Employee, at: datetime, direction: str, method: str, truth: TruthWriter) -> None:
+def say_punch(person: Employee, at: datetime, direction: str, method: str, truth: TruthWriter) -> None:
+    """Tell the truth of one punch."""
     values = {
         "employee": ref("hr", person.code),
         "at": instant(at),
@@ -115,25 +118,29 @@ def _say_punch(person: Employee, at: datetime, direction: str, method: str, trut
 
 
 def _write_sales(folder: Path, world: World, truth: TruthWriter) -> None:
-    sums: dict[str, tuple[Decimal, int]] = {}
-    for order in world.orders:
-        if order.date.isoformat().startswith(_MONTH):
-            amount, count = sums.get(order.salesperson, (Decimal("0.00"), 0))
-            sums[order.salesperson] = (amount + order.total, count + 1)
-    rows: list[tuple[Cell, ...]] = []
-    for person in sellers(world.employees):
-        if person.code in sums:
-            rows.append(_sales_row(person, *sums[person.code]))
-            _say_sales(person, *sums[person.code], truth)
+    rows = [_sales_row(*one) for one in sold(world)]
+    for one in sold(world):
+        say_sales(*one, truth)
     content = workbook("业绩", "销售业绩 2026年10月", SALES, rows)
-    put(folder / _FOLDER, f"sales_{_MONTH}.xlsx", content, 240)
-    put(folder / SECOND_WAVE / "hr", f"sales_{_MONTH}.xlsx", content, 1_220)
+    put(folder / _FOLDER, f"sales_{MONTH}.xlsx", content, 240)
+    put(folder / SECOND_WAVE / "hr", f"sales_{MONTH}.xlsx", content, 1_220)
     truth.wrote("hr.sales", len(rows))
     truth.dirtied("file repeated")
     truth.dirtied("leading zeros lost", sum(isinstance(row[0], int) for row in rows))
 
 
-def _goal(person: Employee) -> Decimal:
+def sold(world: World) -> Iterator[tuple[Employee, Decimal, int]]:
+    """What each seller sold in the month: the sum and how many orders."""
+    sums: dict[str, tuple[Decimal, int]] = {}
+    for order in world.orders:
+        if order.date.isoformat().startswith(MONTH):
+            amount, count = sums.get(order.salesperson, (Decimal("0.00"), 0))
+            sums[order.salesperson] = (amount + order.total, count + 1)
+    return ((person, *sums[person.code]) for person in sellers(world.employees) if person.code in sums)
+
+
+def goal(person: Employee) -> Decimal:
+    """What he was to sell."""
     return Decimal(person.index % 7 * 100_000 + 200_000)
 
 
@@ -144,16 +151,17 @@ def _sales_row(person: Employee, amount: Decimal, count: int) -> tuple[Cell, ...
         _MONTH_FORMS[person.index % len(_MONTH_FORMS)],
         f"￥{amount:,.2f}",
         count,
-        float(_goal(person)),
+        float(goal(person)),
     )
 
 
-def _say_sales(person: Employee, amount: Decimal, count: int, truth: TruthWriter) -> None:
+def say_sales(person: Employee, amount: Decimal, count: int, truth: TruthWriter) -> None:
+    """Tell the truth of one seller's month."""
     values = {
         "employee": ref("hr", person.code),
-        "month": _MONTH,
+        "month": MONTH,
         "amount": money(amount),
         "orders": count,
-        "target": money(_goal(person)),
+        "target": money(goal(person)),
     }
-    truth.alone("sales_performance", "hr", f"{person.code}/{_MONTH}", values)
+    truth.alone("sales_performance", "hr", f"{person.code}/{MONTH}", values)

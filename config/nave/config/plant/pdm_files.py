@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ _PER_FILE = 60
 
 def write_pdm_files(folder: Path, world: World, truth: TruthWriter) -> None:
     """The product master twice, and the design BOMs before the parts they need."""
-    goods = [product for product in world.products if product.pdm_at is not None]
+    goods = designed(world)
     rows = [_row(product, truth) for product in goods]
     stale = [_stale_row(product, row) for product, row in zip(goods[::20], rows[::20], strict=True)]
     content = workbook("产品", "产品主数据", HEADER, rows + stale)
@@ -31,7 +31,12 @@ def write_pdm_files(folder: Path, world: World, truth: TruthWriter) -> None:
     truth.wrote("pdm.products", 2 * len(rows + stale))
     truth.dirtied("file repeated")
     truth.dirtied("stale after newer", len(stale))
-    _write_boms(folder, world, goods, truth)
+    write_boms(folder / _FOLDER, world, "pdm.boms", truth)
+
+
+def designed(world: World) -> list[Product]:
+    """What the designers know."""
+    return [product for product in world.products if product.pdm_at is not None]
 
 
 def _row(product: Product, truth: TruthWriter) -> tuple[Cell, ...]:
@@ -66,15 +71,17 @@ def _stale_row(product: Product, row: tuple[Cell, ...]) -> tuple[Cell, ...]:
     return tuple(changed.get(name, cell) for name, cell in zip(HEADER, row, strict=True))
 
 
-def _write_boms(folder: Path, world: World, goods: Sequence[Product], truth: TruthWriter) -> None:
+def write_boms(folder: Path, world: World, source: str, truth: TruthWriter) -> None:
+    """The design BOMs alone, into the folder that `source` reads."""
+    goods = designed(world)
     tops = [product for product in goods if product_level(product.index) == "finished"]
     spare = [product for product in goods if product_level(product.index) == "assembly"]
     told: set[str] = set()
     for number, part in enumerate(chunks(tops + spare, _PER_FILE), 1):
         documents = "".join(_document(world, product, product.revision, None) for product in part)
         documents += "".join(_document(world, product, "A", None) for product in part if product.revision != "A")
-        truth.wrote("pdm.boms", documents.count("<document "))
-        put(folder / _FOLDER, f"boms_{number:04d}.xml", _transaction(documents), 30 + number)
+        truth.wrote(source, documents.count("<document "))
+        put(folder, f"boms_{number:04d}.xml", _transaction(documents), 30 + number)
         for product in part:
             _say_tree(world, product, truth, told)
 
@@ -104,6 +111,7 @@ def _attributes(product: Product, revision: str) -> str:
         "ModifiedDate": time_text(changed(product, revision), product.index + 1),
         "Weight": "" if product.index % 4 == 0 else str(weight(product)),
         "Approved": _APPROVED[product.index % len(_APPROVED)],
+        "Drawing No": product.drawing_no,
     }
     return "".join(f'<attribute name="{name}" value={quoteattr(value)}/>' for name, value in values.items())
 

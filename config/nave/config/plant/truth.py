@@ -20,8 +20,10 @@ from nave.config.plant import targets
 
 Values = dict[str, Any]
 Member = tuple[str, str]
+Rules = Mapping[str, Mapping[str, str | tuple[str, ...]]]
+Rows = Callable[[str, Mapping[str, str], Mapping[str, Any]], Sequence[tuple[str, Values]]]
 
-RULES: Mapping[str, Mapping[str, str | tuple[str, ...]]] = {
+RULES: Rules = {
     "customer": {
         "default": "most_recent",
         "code": ("erp", "nc", "crm"),
@@ -95,6 +97,9 @@ class TruthWriter(AbstractContextManager["TruthWriter"]):
     """Collects what must come out; customers and products are merged at the end, all else is written as it comes."""
 
     folder: Path
+    rules: Rules = field(default_factory=lambda: RULES)
+    rows: Rows = targets.rows
+    """What a golden record goes out as: sink and row for every sink."""
     _files: dict[str, TextIO] = field(default_factory=dict)
     _clusters: dict[str, dict[object, list[Said]]] = field(default_factory=lambda: {"customer": {}, "product": {}})
     _same: dict[tuple[str, object], list[Member]] = field(default_factory=dict)
@@ -142,7 +147,8 @@ class TruthWriter(AbstractContextManager["TruthWriter"]):
         """Keys by system and golden values of a customer cluster that is complete."""
         if cluster not in self._customers:
             members = self._clusters["customer"][cluster]
-            self._customers[cluster] = {said.system: said.key for said in members}, merged("customer", members)
+            values = merged("customer", members, self.rules)
+            self._customers[cluster] = {said.system: said.key for said in members}, values
         return self._customers[cluster]
 
     def target(self, sink: str, row: Values) -> None:
@@ -172,11 +178,11 @@ class TruthWriter(AbstractContextManager["TruthWriter"]):
         )
 
     def _finish_cluster(self, entity: str, members: Sequence[Said]) -> None:
-        values = merged(entity, members)
+        values = merged(entity, members, self.rules)
         keys = {said.system: said.key for said in members}
         self._put_golden(entity, list(keys.items()), values)
         self._line(f"clusters/{entity}.jsonl", {"members": sorted(keys.items())})
-        for sink, row in targets.rows(entity, keys, values):
+        for sink, row in self.rows(entity, keys, values):
             self.target(sink, row)
 
     def _put_golden(self, entity: str, members: Sequence[Member], values: Values) -> None:
@@ -205,9 +211,9 @@ def _plain(one: Dead | Waiting) -> dict[str, object]:
     return {name: getattr(one, name) for name in one.__slots__ if getattr(one, name) is not None}
 
 
-def merged(entity: str, members: Sequence[Said]) -> Values:
-    """The golden values of a cluster by RULES; members disagree in time to the second, so nothing is left to chance."""
-    rules = RULES[entity]
+def merged(entity: str, members: Sequence[Said], by: Rules = RULES) -> Values:
+    """The golden values of a cluster by the rules; members disagree in time to the second, so nothing is left to chance."""
+    rules = by[entity]
     names = sorted({name for said in members for name, value in said.values.items() if value is not None})
     return {name: _survivor(rules.get(name, rules["default"]), name, members) for name in names}
 

@@ -55,8 +55,13 @@ class Difference:
         return f"{place}: expected {_shown(self.expected)}, found {_shown(self.actual)}"
 
 
-def verify(folder: Path, read_golden: ReadGolden, read_targets: ReadTargets) -> list[Difference]:
-    """All differences between the truth in a hub folder and what the hub and its targets hold; empty when all is right."""
+def verify(
+    folder: Path, read_golden: ReadGolden, read_targets: ReadTargets, identity: Mapping[str, tuple[str, ...]] = IDENTITY
+) -> list[Difference]:
+    """All differences between the truth in a hub folder and what the hub and its targets hold; empty when all is right.
+
+    `identity` names the sinks, each with what says which record a row of its target is.
+    """
     truth = folder / TRUTH
     entities = sorted(path.stem for path in (truth / "golden").glob("*.jsonl"))
     found: list[Difference] = []
@@ -64,9 +69,9 @@ def verify(folder: Path, read_golden: ReadGolden, read_targets: ReadTargets) -> 
         expected = {_cluster(line["members"]): line["values"] for line in read_lines(truth / f"golden/{entity}.jsonl")}
         actual = ((_cluster(members), values) for members, values in read_golden(entity))
         found += _compare("golden", entity, expected, actual)
-    for sink in IDENTITY:
-        rows = {_identity(sink, row): row for row in read_lines(truth / f"targets/{sink}.jsonl")}
-        found += _compare("target", sink, rows, ((_identity(sink, row), row) for row in read_targets(sink)))
+    for sink, names in identity.items():
+        rows = {_identity(names, row): row for row in read_lines(truth / f"targets/{sink}.jsonl")}
+        found += _compare("target", sink, rows, ((_identity(names, row), row) for row in read_targets(sink)))
     return found
 
 
@@ -115,8 +120,8 @@ def _cluster(members: Iterable[Iterable[str]]) -> str:
     return " ".join(sorted(":".join(member) for member in members))
 
 
-def _identity(sink: str, row: Row) -> str:
-    parts = {name: row.get(name) for name in IDENTITY[sink]}
+def _identity(names: tuple[str, ...], row: Row) -> str:
+    parts = {name: row.get(name) for name in names}
     return json.dumps(parts, sort_keys=True, ensure_ascii=False)
 
 

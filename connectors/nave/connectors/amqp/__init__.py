@@ -12,6 +12,12 @@ def _source(connection: AmqpOptions, options: AmqpSourceOptions, setting: Settin
     return AmqpSource(connection, options, setting)
 
 
+def _look(connection: AmqpOptions, options: AmqpSourceOptions, setting: Setting) -> Source:
+    from nave.connectors.amqp.glance import Glance
+
+    return Glance(connection, options, setting)
+
+
 def _sink(connection: AmqpOptions, options: AmqpSinkOptions, setting: Setting) -> Sink:
     from nave.connectors.amqp.sink import AmqpSink
 
@@ -34,4 +40,5 @@ SPEC = ConnectorSpec(
     sink=_sink,
     check=_check,
     follows=True,
+    look=_look,
 )

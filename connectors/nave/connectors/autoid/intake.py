@@ -60,6 +60,8 @@ class Intake:
         self._thread = threading.Thread(target=self._run, name="nave-lines", daemon=True)
         self._lost: dict[str, str] = {}
         self.error: NaveError | None = None
+        self.connected = 0
+        """Connections that there were so far."""
 
     def open(self) -> None:
         """Begin; a RetryableError NAVE-K374 where the port cannot be listened on, or no device can be reached."""
@@ -164,6 +166,7 @@ class Intake:
         """All lines of one connection; what is cut off by its end is no line, and is said again."""
         device = Device(name, writer)
         self._devices.add(device)
+        self.connected += 1
         try:
             while True:
                 await device.room.acquire()

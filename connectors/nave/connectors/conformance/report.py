@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from nave.connectors.conformance.behaviours import Behaviour, Text
+from nave.connectors.conformance.words import NOTHING
 
 
 class Verdict(Enum):
@@ -31,6 +32,7 @@ WORDS: Mapping[Verdict, Text] = {
     Verdict.NO: {"en": "**no**", "zh": "**否**"},
 }
 _PEER: Text = {"en": "the peer", "zh": "对端"}
+_COLON: Text = {"en": ": ", "zh": "："}
 _ORDER = list(Verdict)
 
 
@@ -43,8 +45,13 @@ class Row:
     behaviour: Behaviour
     verdicts: Mapping[str, Verdict]
     """By the names in `PROMISES`."""
-    said: str = ""
+    said: Text = field(default_factory=lambda: NOTHING)
     """The first error of the connector's, or what it broke."""
+
+    @property
+    def tried(self) -> bool:
+        """Whether it makes sense here; `said` has the reason where it does not."""
+        return set(self.verdicts.values()) != {Verdict.NOT_APPLICABLE}
 
     @property
     def passed(self) -> bool:
@@ -54,7 +61,7 @@ class Row:
     def worse(self, other: Row) -> Row:
         """Both runs of one behaviour as one: each promise as it was kept worst."""
         merged = {name: max(self.verdicts[name], other.verdicts[name], key=_ORDER.index) for name in PROMISES}
-        said = next((row.said for row in (self, other) if not row.passed), self.said or other.said)
+        said = next((row.said for row in sorted((self, other), key=lambda row: row.passed) if row.said["en"]), NOTHING)
         return Row(self.way, self.title, self.behaviour, merged, said)
 
 
@@ -82,7 +89,7 @@ class Report:
                 "way": row.title[language],
                 "behaviour": row.behaviour.text[language],
                 **{name: WORDS[row.verdicts[name]][language].strip("*") for name in PROMISES},
-                "said": row.said,
+                "said": row.said[language],
             }
             for row in self.rows
         ]
@@ -102,3 +109,6 @@ class Report:
                 said = " | ".join(WORDS[row.verdicts[name]][language] for name in PROMISES)
                 yield f"| {row.behaviour.text[language]} | {said} |"
             yield ""
+            for row in (row for row in rows if not row.tried):
+                yield f"{row.behaviour.text[language]}{_COLON[language]}{row.said[language]}"
+                yield ""

@@ -73,7 +73,7 @@ def sound(connector: str, rows: Iterable[Row]) -> list[Row]:
     listed = list(rows)
     for row in listed:
         if row.behaviour is WELL and (not row.passed or Verdict.NEEDS_A_PROBE in row.verdicts.values()):
-            raise ConfigError("NAVE-K321", name=connector, way=row.way, reason=row.said or "-")
+            raise ConfigError("NAVE-K321", name=connector, way=row.way, reason=row.said["en"] or "-")
     return [row for row in listed if row.behaviour is not WELL]
 
 

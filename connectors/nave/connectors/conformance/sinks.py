@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from nave.connectors.conformance.behaviours import Behaviour
+from nave.connectors.conformance.behaviours import Behaviour, Text
 from nave.connectors.conformance.ledger import FIRST, outgoing
 from nave.connectors.conformance.listening import bound
 from nave.connectors.conformance.report import Verdict
 from nave.connectors.conformance.ways import At, SinkWay
+from nave.connectors.conformance.words import NOTHING, joined, worded
 from nave.core.errors import ConfigError, NaveError
 from nave.core.protocols import ConnectorSpec, Outbound, Outcome, Receipt, Setting, Sink
 
 SHORT, LONG = 1.0, 30.0
 """Seconds of a connector's time limits: where only they end a call, and everywhere else."""
 _ROUNDS = 4
+_LOOK = 0.1
 _UNFILLED = re.compile(r"\{[a-z_]+\}")
 
 
@@ -157,9 +160,11 @@ def _setting(at: At) -> Setting:
     return Setting("conform.records", at.folder)
 
 
-def judge_sent(sent: Sent, way: SinkWay, peer: Peer, behaviour: Behaviour, *, ended: bool) -> tuple[dict[str, Verdict], str]:
+def judge_sent(
+    sent: Sent, way: SinkWay, peer: Peer, behaviour: Behaviour, *, ended: bool
+) -> tuple[dict[str, Verdict], Text]:
     """The four verdicts, and the reason for the first broken promise, or the first error."""
-    effects = peer.effects()
+    effects = _settled(sent, way, peer)
     lost, why = _lost(sent, way, effects, behaviour)
     twice = [key for key, count in effects.items() if count > 1]
     clear, unclear = cleared(sent.errors, sent.strange, behaviour)
@@ -169,40 +174,50 @@ def judge_sent(sent: Sent, way: SinkWay, peer: Peer, behaviour: Behaviour, *, en
         "clear": clear,
         "ends": Verdict.YES if ended else Verdict.NO,
     }
-    doubled = f"{twice[0]}: {effects[twice[0]]} x" if twice else ""
-    first = f"{sent.errors[0].code} {sent.errors[0].text()}" if sent.errors else ""
-    return verdicts, " · ".join(part for part in (why, doubled, unclear, first) if part)
+    doubled = worded("doubled", key=twice[0], count=effects[twice[0]]) if twice else NOTHING
+    first = worded("error", error=sent.errors[0]) if sent.errors else NOTHING
+    return verdicts, joined((why, doubled, unclear, first))
 
 
-def _lost(sent: Sent, way: SinkWay, effects: Mapping[str, int], behaviour: Behaviour) -> tuple[Verdict, str]:
+def _settled(sent: Sent, way: SinkWay, peer: Peer) -> Mapping[str, int]:
+    """The effects, once all that is said to be done is among them, or the peer's time for that is over."""
+    end = time.monotonic() + way.settles
+    while True:
+        effects = peer.effects()
+        if sent.done.keys() <= effects.keys() or time.monotonic() >= end:
+            return effects
+        time.sleep(_LOOK)
+
+
+def _lost(sent: Sent, way: SinkWay, effects: Mapping[str, int], behaviour: Behaviour) -> tuple[Verdict, Text]:
     for record in outgoing():
         key = record.key
         if key in sent.done:
             if key not in effects:
-                return Verdict.NO, f"{key}: said to be there, but is not"
+                return Verdict.NO, worded("absent", key=key)
             name = sent.done[key].remote_key
             if way.names and behaviour.name != "other" and name not in (None, f"R{key}"):
-                return Verdict.NO, f"{key}: has the answer of {name}"
+                return Verdict.NO, worded("mistaken", key=key, name=name)
         elif key in sent.refused:
             if not behaviour.refuses:
-                return Verdict.NO, f"{key}: refused for a fault that passes"
+                return Verdict.NO, worded("refused", key=key)
         elif key not in sent.unknown:
-            return Verdict.NO, f"{key}: never came to an end"
-    return (Verdict.NEEDS_A_PROBE if sent.unknown else Verdict.YES), ""
+            return Verdict.NO, worded("open", key=key)
+    return (Verdict.NEEDS_A_PROBE if sent.unknown else Verdict.YES), NOTHING
 
 
-def cleared(errors: Sequence[NaveError], strange: Sequence[BaseException], behaviour: Behaviour) -> tuple[Verdict, str]:
+def cleared(errors: Sequence[NaveError], strange: Sequence[BaseException], behaviour: Behaviour) -> tuple[Verdict, Text]:
     """Whether what went wrong was said, in the hub's own errors, in both languages, with what to do."""
     if strange:
-        return Verdict.NO, f"{type(strange[0]).__name__}: {str(strange[0])[:200]}"
+        return Verdict.NO, worded("strange", error=f"{type(strange[0]).__name__}: {str(strange[0])[:200]}")
     for error in errors:
         if isinstance(error, ConfigError) and not behaviour.refuses:
-            return Verdict.NO, f"{error.code} stops the flow for a fault that passes: {error.text()}"
+            return Verdict.NO, worded("stops", error=error)
         for language in ("en", "zh"):
             if _UNFILLED.search(error.text(language)) or not error.help(language):
-                return Verdict.NO, f"{error.code} lacks its text or its help"
+                return Verdict.NO, worded("bare", error=error)
     if behaviour.tells and not errors:
-        return Verdict.NO, "nothing was said of it"
+        return Verdict.NO, worded("mute")
     if behaviour.paced and not any((getattr(error, "after", None) or 0) > 1 for error in errors):
-        return Verdict.NO, "Retry-After was not heard"
-    return (Verdict.YES if errors else Verdict.NOT_APPLICABLE), ""
+        return Verdict.NO, worded("unheard")
+    return (Verdict.YES if errors else Verdict.NOT_APPLICABLE), NOTHING

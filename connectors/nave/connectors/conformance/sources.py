@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from nave.connectors.conformance.behaviours import Behaviour
+from nave.connectors.conformance.behaviours import Behaviour, Text
 from nave.connectors.conformance.ledger import LISTED
 from nave.connectors.conformance.report import Verdict
 from nave.connectors.conformance.sinks import LONG, Peer, cleared, troubled
 from nave.connectors.conformance.ways import At, SourceWay
+from nave.connectors.conformance.words import NOTHING, joined, worded
 from nave.core.errors import NaveError
 from nave.core.protocols import ConnectorSpec, Setting, Source
 
@@ -74,7 +75,7 @@ def _opened(spec: ConnectorSpec, way: SourceWay, at: At) -> Iterator[Source]:
         yield source
 
 
-def judge_landed(landed: Landed, behaviour: Behaviour, *, ended: bool) -> tuple[dict[str, Verdict], str]:
+def judge_landed(landed: Landed, behaviour: Behaviour, *, ended: bool) -> tuple[dict[str, Verdict], Text]:
     """The four verdicts, and the reason for the first broken promise, or the first error."""
     missing = landed.missing()
     wrong = [one for one in landed.records if one not in THERE]
@@ -85,9 +86,9 @@ def judge_landed(landed: Landed, behaviour: Behaviour, *, ended: bool) -> tuple[
         "clear": clear,
         "ends": Verdict.YES if ended else Verdict.NO,
     }
-    first = f"{landed.errors[0].code} {landed.errors[0].text()}" if landed.errors else ""
-    why = f"{missing[0][0]}: skipped" if missing else f"{wrong[0]}: garbled" if wrong else ""
-    return verdicts, " · ".join(part for part in (why, unclear, first) if part)
+    first = worded("error", error=landed.errors[0]) if landed.errors else NOTHING
+    why = worded("skipped", key=missing[0][0]) if missing else worded("garbled", key=wrong[0]) if wrong else NOTHING
+    return verdicts, joined((why, unclear, first))
 
 
 def _repeats(records: Sequence[tuple[str, str]]) -> bool:

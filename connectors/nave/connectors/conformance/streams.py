@@ -17,7 +17,7 @@ from nave.core.errors import ConfigError
 from nave.core.protocols import ConnectorSpec
 
 PLACES = 8
-"""Where in a conversation a fault is tried, unless somebody says otherwise."""
+"""Of a conversation: its first word, its last, and some between them."""
 _FAULTS: Mapping[str, Fault] = {
     "unheard": Fault.CUT_REQUEST,
     "dropped": Fault.CUT_ANSWER,
@@ -37,8 +37,11 @@ class World(Protocol):
     def ways(self) -> Sequence[SinkWay | SourceWay]:
         """Each way of using the connector, pointed at the proxy."""
 
-    def begin(self, name: str) -> None:
-        """Make what a run of that name needs: a table, a queue, a folder, with the records of `LISTED` to be read."""
+    def begin(self, name: str) -> tuple[str, int] | None:
+        """Make what a run of that name needs: a table, a queue, a folder, with the records of `LISTED` to be read.
+
+        Where the server of that run is, if it is another one than at `host` and `port`.
+        """
 
     def effects(self, name: str) -> Mapping[str, int]:
         """Key -> how often it took effect in that run."""
@@ -77,25 +80,36 @@ class StreamConformance:
     world: Callable[[Mapping[str, Any]], AbstractContextManager[World]]
     """From the configuration, which says where a real server is and who may log in."""
     needs: Mapping[str, str]
-    """Key of the configuration -> what it is."""
+    """Key of the configuration -> what it is; none where the kit is the peer after all."""
     limit: float = LIMIT
     """Seconds that all calls of one run may take together."""
+    places: int = PLACES
+    """Where in a conversation a fault is tried, unless somebody says otherwise."""
 
-    def run(self, config: Mapping[str, Any] | None = None, *, places: int = PLACES, hanging: bool = True) -> Report:
-        """Try every way against every behaviour, at so many places of the conversation; without `hanging`, not against
-        those that only a time limit ends. ConfigError NAVE-K322 without a complete configuration, NAVE-K321 if the
-        declaration does not work at all."""
-        missing = [name for name in self.needs if name not in (config or {})]
-        if missing or config is None:
+    def run(
+        self,
+        config: Mapping[str, Any] | None = None,
+        *,
+        places: int | None = None,
+        hanging: bool = True,
+        only: Sequence[str] = (),
+    ) -> Report:
+        """Try every way against every behaviour, or those named, at so many places of the conversation; without `hanging`,
+        not against those that only a time limit ends. ConfigError NAVE-K322 without a complete configuration, NAVE-K321 if
+        the declaration does not work at all."""
+        config = config or {}
+        missing = [name for name in self.needs if name not in config]
+        if missing:
             raise ConfigError("NAVE-K322", name=self.spec.name, keys=", ".join(missing))
         with self.world(config) as world:
-            return Report(self.spec.name, list(self._rows(world, places, hanging)))
+            tried = [one for one in OVER_STREAMS if (hanging or not one.hangs) and (not only or one.name in only)]
+            return Report(self.spec.name, list(self._rows(world, places or self.places, tried)))
 
-    def _rows(self, world: World, places: int, hanging: bool) -> Iterator[Row]:
+    def _rows(self, world: World, places: int, tried: Sequence[Behaviour]) -> Iterator[Row]:
         for way in world.ways:
             asked, answered, row = self._healthy(world, way)
             sound(self.spec.name, [row])
-            for behaviour in (one for one in OVER_STREAMS if hanging or not one.hangs):
+            for behaviour in tried:
                 count = asked if behaviour.name == "unheard" else answered
                 runs = [self._work(world, way, behaviour, place) for place in _spread(behaviour, count, places)]
                 yield reduce(Row.worse, at_once(runs))
@@ -125,14 +139,16 @@ def _spread(behaviour: Behaviour, count: int, places: int) -> list[int]:
         return [0]
     if count <= places:
         return list(range(count))
+    if places == 1:
+        return [count // 2]
     return sorted({round(step * (count - 1) / (places - 1)) for step in range(places)})
 
 
 @contextmanager
 def _run(world: World, name: str) -> Iterator[tuple[_Peer, At]]:
-    world.begin(name)
+    host, port = world.begin(name) or (world.host, world.port)
     try:
-        with proxied(world.host, world.port) as proxy, a_folder() as folder:
+        with proxied(host, port) as proxy, a_folder() as folder:
             yield _Peer(proxy, world, name), At("127.0.0.1", proxy.port, 1, folder, name)
     finally:
         world.end(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,12 @@ class SinkWay:
     """The options say how to ask for a record."""
     names: bool = False
     """Answers hold a key of the peer's own, and the receipt is to have it."""
+    begins: int = 0
+    """How many calls go well before the peer misbehaves; only where the kit is the peer."""
+    cannot: Mapping[str, Text] = field(default_factory=dict)
+    """Names of behaviours that make no sense here, and why; only where the kit is the peer."""
+    settles: float = 0.0
+    """Seconds that what the peer took may need until it is seen: mail is delivered behind the answer."""
 
 
 def by_code(record: Raw) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from typing import Any
 from nave.connectors.conformance.behaviours import OVER_HTTP, WELL, Behaviour
 from nave.connectors.conformance.faces import Face
 from nave.connectors.conformance.peer import http_peer
-from nave.connectors.conformance.report import Report, Row
+from nave.connectors.conformance.report import PROMISES, Report, Row, Verdict
 from nave.connectors.conformance.running import LIMIT, a_folder, at_once, sink_row, sound, source_row
 from nave.connectors.conformance.ways import At, SinkWay, SourceWay
 from nave.core.protocols import ConnectorSpec
@@ -44,9 +44,13 @@ class HttpConformance:
 
     def _sink(self, way: SinkWay, behaviour: Behaviour) -> Callable[[], Row]:
         def work() -> Row:
+            if behaviour.name in way.cannot:
+                nothing = dict.fromkeys(PROMISES, Verdict.NOT_APPLICABLE)
+                return Row(way.name, way.title, behaviour, nothing, way.cannot[behaviour.name])
             with http_peer(self.face, keyed=way.keyed) as peer, a_folder() as folder:
                 self.prepare(folder)
-                return sink_row(self.spec, way, At(peer.host, peer.port, 1, folder), peer, behaviour, limit=self.limit)
+                at = At(peer.host, peer.port, 1, folder)
+                return sink_row(self.spec, way, at, peer, behaviour, way.begins, limit=self.limit)
 
         return work
 

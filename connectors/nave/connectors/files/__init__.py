@@ -6,6 +6,7 @@ from nave.connectors.files.again import pending, reread
 from nave.connectors.files.glance import Glance
 from nave.connectors.files.options import FilesOptions, FilesSinkOptions, FilesSourceOptions
 from nave.connectors.files.places import check, watched
+from nave.connectors.files.shelf import here
 from nave.connectors.files.sink import FilesSink
 from nave.connectors.files.source import FilesSource
 from nave.core.protocols import ConnectorSpec, Extent
@@ -24,4 +25,5 @@ SPEC = ConnectorSpec(
     reread=reread,
     extent=lambda _options: Extent.MAY_BE_ALL,
     look=Glance,
+    shelf=here,
 )

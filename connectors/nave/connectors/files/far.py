@@ -13,12 +13,14 @@ from urllib.parse import unquote, urlsplit
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from nave.connectors.files import remote
+from nave.connectors.files.glance import Glance
 from nave.connectors.files.options import FilesSinkOptions, FilesSourceOptions
 from nave.connectors.files.remote import Server, There
 from nave.connectors.files.share import Share
+from nave.connectors.files.shelf import there
 from nave.connectors.files.sink import FilesSink
 from nave.connectors.files.source import FilesSource
-from nave.core.protocols import ConnectorSpec, Extent, Setting
+from nave.core.protocols import ConnectorSpec, Extent, Setting, Shelf
 from nave.core.units import Duration, Size
 
 
@@ -120,10 +122,18 @@ class Way(Generic[C]):
             pending=lambda _connection, _options, setting: remote.pending(setting),
             reread=self._reread,
             extent=lambda _options: Extent.MAY_BE_ALL,
+            look=self._look,
+            shelf=self._shelf,
         )
 
     def _source(self, connection: C, options: FilesSourceOptions, setting: Setting) -> FilesSource:
         return FilesSource.at(There(self.server(connection, setting), setting), options, setting)
+
+    def _look(self, connection: C, options: FilesSourceOptions, setting: Setting) -> Glance:
+        return Glance.at(self.server(connection, setting), options)
+
+    def _shelf(self, connection: C, _options: FilesSourceOptions, setting: Setting) -> AbstractContextManager[Shelf]:
+        return there(self.server(connection, setting), setting)
 
     def _sink(self, connection: C, options: FilesSinkOptions, setting: Setting) -> FilesSink:
         return FilesSink.at(There(self.server(connection, setting), setting), options, setting)

@@ -9,9 +9,9 @@ import json
 import time
 from collections.abc import Mapping
 
-from nave.connectors.files.folders import State
+from nave.connectors.dropped.folders import State
+from nave.connectors.dropped.room import Room
 from nave.connectors.files.options import Ready
-from nave.connectors.files.room import Room
 
 _FILE = "looks.json"
 _PATIENCE = 3.0

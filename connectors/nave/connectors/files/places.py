@@ -1,20 +1,16 @@
-"""Where a connection's folder is, and names that are safe to keep."""
+"""Where a connection's folder is."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from nave.connectors.files.errors import translating
+from nave.connectors.dropped.errors import translating
+from nave.connectors.dropped.room import Room
 from nave.connectors.files.options import FilesOptions, FilesSourceOptions
-from nave.connectors.files.room import Room
 from nave.core.errors import ConfigError
 from nave.core.protocols import Setting
-
-_LONGEST = 160
-_UNWANTED = frozenset('<>:"/\\|?*')
 
 
 def folder(connection: FilesOptions, setting: Setting) -> Path:
@@ -53,17 +49,3 @@ def check(connection: FilesOptions, setting: Setting) -> None:
                 raise PermissionError(13, "not writable", str(path))
     finally:
         room.close()
-
-
-def safe_name(name: str) -> str:
-    """The name as the hub keeps it: itself where it is harmless, else with `_` and a hash for what is not."""
-    kept = "".join(c if c.isprintable() and c not in _UNWANTED else "_" for c in name).lstrip(".-~ ")
-    raw = os.fsencode(name)
-    if kept and kept == name and len(raw) <= _LONGEST:
-        return name
-    digest = hashlib.sha256(raw).hexdigest()[:8]
-    stem, dot, suffix = kept.rpartition(".")
-    if not dot or len(suffix.encode("utf-8", "replace")) > 8:
-        stem, suffix = kept, ""
-    short = stem.encode("utf-8", "replace")[: _LONGEST - 20].decode("utf-8", "ignore")
-    return f"{short or 'file'}-{digest}{dot if suffix else ''}{suffix}"

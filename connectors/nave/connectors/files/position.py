@@ -18,12 +18,14 @@ class Refusal:
     name: str
     code: str
     params: Mapping[str, Any]
+    member: str = ""
+    """Which part of the input is at fault: a member of an archive, or the line file."""
 
     @classmethod
-    def of(cls, name: str, error: NaveError) -> Refusal:
+    def of(cls, name: str, error: NaveError, member: str = "") -> Refusal:
         """Of an error, with its values as they can be stored."""
         kept = {key: value if isinstance(value, int | None) else short(value, 200) for key, value in error.params.items()}
-        return cls(name, error.code, kept)
+        return cls(name, error.code, kept, member)
 
     def error(self) -> PermanentError:
         """The error again."""

@@ -6,17 +6,18 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
 
+from nave.connectors.dropped.errors import translating, translating_ledger
+from nave.connectors.dropped.names import safe_name
+from nave.connectors.dropped.own import lock, spool_of
+from nave.connectors.dropped.room import Room
 from nave.connectors.files.again import offered
 from nave.connectors.files.claims import Quiet
-from nave.connectors.files.errors import translating, translating_ledger
 from nave.connectors.files.ledger import Ledger
 from nave.connectors.files.looks import Looks, seen
 from nave.connectors.files.options import FilesSourceOptions
-from nave.connectors.files.places import safe_name
-from nave.connectors.files.room import Room
 from nave.connectors.files.share import FarFolder, Share
-from nave.connectors.files.sites import Outbox, Site, lock
-from nave.connectors.files.spool import fetch, forget, is_current, spool_of
+from nave.connectors.files.sites import Outbox, Site
+from nave.connectors.files.spool import fetch, forget, is_current
 from nave.core.errors import PermanentError
 from nave.core.protocols import Setting
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
-from nave.connectors.files.folders import is_plain, numbered, plain
+from nave.connectors.dropped.folders import is_plain, numbered, plain
 from nave.core.errors import RetryableError
 
 MOST = 100_000
@@ -82,6 +82,17 @@ class FarFolder:
             elif not stat.S_ISDIR(found.st_mode):
                 raise NotADirectoryError(errno.ENOTDIR, "no folder", path)
         return FarFolder(self.share, path)
+
+    def below(self, *names: str) -> FarFolder:
+        """A folder below this one, whether it is there or not."""
+        path = self.path
+        for name in names:
+            path = _joined(path, name)
+        return FarFolder(self.share, path)
+
+    def get(self, name: str, size: int) -> Iterator[bytes]:
+        """The bytes of a file that has `size` of them; more than these may come where it has more."""
+        return self.share.get(_joined(self.path, name), 0, size)
 
     def _make(self, path: str) -> None:
         try:

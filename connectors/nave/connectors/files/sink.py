@@ -11,11 +11,12 @@ from datetime import datetime
 from types import TracebackType
 from typing import Self
 
+from nave.connectors.dropped.folders import Folder, move
+from nave.connectors.dropped.own import alone
 from nave.connectors.files.claims import Step
-from nave.connectors.files.folders import Folder, move
 from nave.connectors.files.ledger import Intent, Ledger
 from nave.connectors.files.options import FilesOptions, FilesSinkOptions
-from nave.connectors.files.sites import Here, Outbox, Spot, alone
+from nave.connectors.files.sites import Here, Outbox, Spot
 from nave.core.errors import PermanentError
 from nave.core.protocols import Outbound, Outcome, Receipt, Setting
 from nave.formats import write as write_rows

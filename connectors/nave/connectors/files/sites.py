@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
+from nave.connectors.dropped.errors import translating, translating_ledger
+from nave.connectors.dropped.folders import Folder
+from nave.connectors.dropped.names import safe_name
+from nave.connectors.dropped.own import lock
+from nave.connectors.dropped.room import Room
 from nave.connectors.files.claims import Quiet, Stillness
-from nave.connectors.files.errors import translating, translating_ledger
-from nave.connectors.files.folders import Folder
 from nave.connectors.files.ledger import Ledger
 from nave.connectors.files.options import FilesOptions, FilesSourceOptions
-from nave.connectors.files.places import folder, opened, safe_name
-from nave.connectors.files.room import Room
-from nave.core.errors import RetryableError
+from nave.connectors.files.places import folder, opened
 from nave.core.protocols import Setting
 
 
@@ -127,21 +127,3 @@ class Here:
         path = folder(self.connection, self.setting)
         with translating(path), translating_ledger(path):
             yield
-
-
-def lock(room: Room, source: str) -> None:
-    """Keep other readers out until the folder is closed."""
-    try:
-        fcntl.flock(room.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise RetryableError("NAVE-S017", source=source) from error
-
-
-@contextmanager
-def alone(room: Room) -> Iterator[None]:
-    """Wait for other writers to finish their batch, and keep them out meanwhile."""
-    fcntl.flock(room.fd, fcntl.LOCK_EX)
-    try:
-        yield
-    finally:
-        fcntl.flock(room.fd, fcntl.LOCK_UN)

@@ -9,21 +9,12 @@ from __future__ import annotations
 import os
 import time
 from contextlib import suppress
-from pathlib import Path
 
-from nave.connectors.files.room import Room
+from nave.connectors.dropped.room import Room
 from nave.connectors.files.share import Far, FarFolder
 from nave.core.errors import RetryableError
 
 _PART = ".part"
-
-
-def spool_of(folder: Path, kind: str, name: str) -> Room:
-    """The folder of a source's or sink's copies below the hub's folder, which others have no business in."""
-    path = folder / ".nave" / kind / name
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path.chmod(0o700)
-    return Room.at(path)
 
 
 def fetch(claimed: FarFolder, spool: Room, name: str, seconds: float) -> bool:

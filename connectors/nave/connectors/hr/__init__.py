@@ -1,13 +1,21 @@
 """Connectors for attendance: `zkteco` clocks that call the hub, and the cloud clocks of DingTalk and WeCom that are asked.
 
+WeCom's customers are asked for in the same way, so `wecom-contacts` is here too.
+
 libcurl is loaded when something is opened.
 """
 
 from __future__ import annotations
 
 from nave.connectors.hr.clocks import ZktecoOptions, ZktecoSourceOptions
-from nave.connectors.hr.options import CloudOptions, CloudSourceOptions, DingTalkOptions, WeComOptions
-from nave.core.protocols import ConnectorSpec, Setting, Source
+from nave.connectors.hr.options import (
+    CloudOptions,
+    CloudSourceOptions,
+    ContactSourceOptions,
+    DingTalkOptions,
+    WeComOptions,
+)
+from nave.core.protocols import ConnectorSpec, Extent, Setting, Source
 
 
 def _dingtalk(connection: CloudOptions, options: CloudSourceOptions, setting: Setting) -> Source:
@@ -22,6 +30,16 @@ def _wecom(connection: CloudOptions, options: CloudSourceOptions, setting: Setti
     from nave.connectors.hr.source import CloudSource
 
     return CloudSource(SERVICE, connection, options, setting)
+
+
+def _contacts(connection: CloudOptions, options: ContactSourceOptions, setting: Setting) -> Source:
+    from nave.connectors.hr.contacts import ContactSource
+
+    return ContactSource(connection, options, setting)
+
+
+def _all(_options: ContactSourceOptions) -> Extent:
+    return Extent.ALL
 
 
 def _dingtalk_check(connection: CloudOptions, setting: Setting) -> None:
@@ -64,4 +82,15 @@ WECOM = ConnectorSpec(
     source=_wecom,
     check=_wecom_check,
     look=_wecom,
+)
+
+CONTACTS = ConnectorSpec(
+    name="wecom-contacts",
+    summary="Customers of WeCom (客户联系): those of named people or of all, gathered with who follows them",
+    options=WeComOptions,
+    source_options=ContactSourceOptions,
+    source=_contacts,
+    check=_wecom_check,
+    extent=_all,
+    look=_contacts,
 )

@@ -78,3 +78,26 @@ class CloudSourceOptions(BaseModel):
         if bool(self.users) == (self.users_file is not None):
             raise ValueError("expected users or users_file, and not both")
         return self
+
+
+class ContactSourceOptions(BaseModel):
+    """A source: the customers that people of the organisation have in WeCom (客户联系), all of them each time."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    users: list[User] = Field(
+        default_factory=list,
+        max_length=100_000,
+        description="Whose customers: user ids of the service; of all who may have some, if left out",
+    )
+    users_file: Path | None = Field(default=None, description="A file with one user id per line, read anew each time")
+    most: int = Field(
+        default=100_000, ge=1, le=1_000_000, description="Customers that one read may gather; more than that end it"
+    )
+    max_answer: Size = Field(default=8 * 2**20, ge=1, description="The largest answer that is read")
+
+    @model_validator(mode="after")
+    def _named_once(self) -> ContactSourceOptions:
+        if self.users and self.users_file is not None:
+            raise ValueError("expected users or users_file, and not both")
+        return self

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from nave.connectors.hr.options import CloudOptions, CloudSourceOptions
+from nave.connectors.hr.people import named_users
 from nave.connectors.hr.services import Service
 from nave.connectors.hr.wire import Wire
 from nave.connectors.wording import short
@@ -19,7 +20,6 @@ from nave.core.protocols import Batch, Place, Raw, Refused, Setting
 _MOST = 1_000
 _A_DAY = 86_400
 _SECOND = timedelta(seconds=1)
-_USERS_BYTES = 8 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class CloudSource:
 
     def read(self, after: str | None) -> Iterator[Batch]:
         """Yield what lies between `after`, less the overlap, and now. The position moves when a window is complete."""
-        users = self._users()
+        users = named_users(self._options.users, self._options.users_file, self._setting)
         now = self._now().astimezone(self._setting.time_zone).replace(microsecond=0)
         before = Position.parse(after)
         begin, deep = self._begin(before, now)
@@ -120,18 +120,3 @@ class CloudSource:
                 refused.append(Refused((number, None), short(item, 1000), error))
         origin = {"unit": "element", "from": begin.isoformat()}
         return Batch(records, places, origin, position.text() if position else None, refused)
-
-    def _users(self) -> list[str]:
-        if self._options.users_file is None:
-            return list(dict.fromkeys(self._options.users))
-        file = self._setting.folder / self._options.users_file
-        try:
-            if file.stat().st_size > _USERS_BYTES:
-                raise ValueError(f"> {_USERS_BYTES} B")
-            lines = file.read_text("utf-8-sig").splitlines()
-        except (OSError, ValueError) as error:
-            raise ConfigError("NAVE-K369", name=self._setting.name, reason=short(error)) from error
-        users = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-        if not users:
-            raise ConfigError("NAVE-K369", name=self._setting.name, reason=short(file.name))
-        return list(dict.fromkeys(users))

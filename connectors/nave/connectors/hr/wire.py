@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
@@ -53,19 +53,23 @@ class Wire:
             self._token, self._until = self._token_in(said), began + _lifetime(said)
         return self._token
 
-    def ask(self, question: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The answer to a question, by a new token where the old one has ended."""
-        said = self._asked(question)
+    def ask(
+        self, question: Mapping[str, Any] | None, path: str | None = None, *, fine: Container[str] = ()
+    ) -> Mapping[str, Any]:
+        """The answer to a question, by a new token where the old one has ended; None only asks, by GET. Codes that are
+        `fine` are answers too. `path` is the service's own if left out."""
+        said = self._asked(question, path)
         if self._service.codes.get(code_in(said)) is Meaning.ENDED:
             self._token = None
-            said = self._asked(question)
-        if code_in(said) != "0":
+            said = self._asked(question, path)
+        if code_in(said) != "0" and code_in(said) not in fine:
             self._token = None
             raise refusal(self._service, said)
         return said
 
-    def _asked(self, question: Mapping[str, Any]) -> Mapping[str, Any]:
-        return self._call(self._service.path, {"access_token": self.enter()}, msgspec.json.encode(question))
+    def _asked(self, question: Mapping[str, Any] | None, path: str | None) -> Mapping[str, Any]:
+        body = None if question is None else msgspec.json.encode(question)
+        return self._call(path or self._service.path, {"access_token": self.enter()}, body)
 
     def _token_in(self, said: Mapping[str, Any]) -> str:
         token = said.get("access_token")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import string
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,6 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from nave.connectors.http.addresses import fields
 from nave.core.units import Duration, Size
 from nave.core.webhooks import secret_key
 
@@ -24,11 +24,6 @@ def _url(text: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc:
         raise ValueError("expected http:// or https:// with a host, without user, query or fragment")
     return text.rstrip("/")
-
-
-def fields(path: str) -> set[str]:
-    """What stands in braces in a path."""
-    return {name for _, name, _, _ in string.Formatter().parse(path) if name is not None}
 
 
 def _path(text: str) -> str:

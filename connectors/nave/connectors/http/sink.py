@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 
-from nave.connectors.http.addresses import address
+from nave.connectors.http.addresses import address, fields
 from nave.connectors.http.answers import NO_ENTRY, at, judge, judge_deletion, lost, with_value, without
 from nave.connectors.http.client import Answer, Call, Client
 from nave.connectors.http.login import UNRENEWED
-from nave.connectors.http.options import HttpOptions, HttpSinkOptions, Update, fields
+from nave.connectors.http.options import HttpOptions, HttpSinkOptions, Update
 from nave.core import webhooks
 from nave.core.errors import ConfigError, LoginError, NaveError, PermanentError, RetryableError, UnknownOutcome
 from nave.core.protocols import Outbound, Outcome, Receipt, Setting

@@ -12,6 +12,12 @@ def _source(connection: MailOptions, options: MailSourceOptions, setting: Settin
     return MailSource(connection, options, setting)
 
 
+def _look(connection: MailOptions, options: MailSourceOptions, setting: Setting) -> Source:
+    from nave.connectors.mail.glance import Glance
+
+    return Glance(connection, options, setting)
+
+
 def _sink(connection: MailOptions, options: MailSinkOptions, setting: Setting) -> Sink:
     from nave.connectors.mail.sink import MailSink
 
@@ -34,4 +40,5 @@ SPEC = ConnectorSpec(
     sink=_sink,
     check=_check,
     extent=lambda _options: Extent.MAY_BE_ALL,
+    look=_look,
 )

@@ -74,6 +74,12 @@ class Box:
             raise ConfigError("NAVE-K334", url=self._url, reason="no UIDVALIDITY")
         return int(known[-1])
 
+    def look(self, folder: str) -> None:
+        """Open a folder for reading only (EXAMINE): no flag of a message can change."""
+        status, told = self._asked("select", quoted(folder), True)
+        if status != "OK":
+            raise ConfigError("NAVE-K334", url=self._url, reason=_text(told))
+
     def uids(self, first: int) -> list[int]:
         """Messages from `first` on, in the order of their arrival."""
         told = self._good("uid", "SEARCH", f"UID {first}:* UNDELETED")
@@ -137,7 +143,7 @@ class Box:
             raise RetryableError("NAVE-K333", url=self._url, reason=_text(told))
         return told
 
-    def _asked(self, call: str, *words: str, room: int = 0) -> tuple[str, list[Any]]:
+    def _asked(self, call: str, *words: str | bool, room: int = 0) -> tuple[str, list[Any]]:
         self._imap.taken, self._imap.most = 0, room + _SLACK
         with ending(self._imap, self._seconds):
             status, told = getattr(self._imap, call)(*words)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from nave.connectors.dropped.packed import HAS_MEMBERS, Packed
 from nave.core.units import Duration, Size
 from nave.formats import CsvFormat, Format, only_read
 
@@ -135,12 +136,12 @@ class MailSourceOptions(BaseModel):
         default=None, min_length=1, description="Media types to take, such as text/csv or application/*; left out, all"
     )
     format: Format = Field(description="How the bytes become records")
-    packed: Literal["zip", "gz"] | None = Field(
+    packed: Packed | None = Field(
         default=None, description="What the attachments are packed in; unpacked under limits, and never onto the disk"
     )
     members: Annotated[str, AfterValidator(_basename), Field(min_length=1, max_length=200)] = Field(
         default="*",
-        description="With `packed: zip`: the files in it to take, by the last part of their names; in the order of names",
+        description="In a ZIP or TAR: the files to take, by the last part of their names; a ZIP's in the order of names",
     )
     senders: list[Annotated[str, AfterValidator(_sender_pattern), Field(max_length=254)]] | None = Field(
         default=None, min_length=1, description="Whose mails are read: orders@example.com, *@example.com. From is no proof"
@@ -161,8 +162,8 @@ class MailSourceOptions(BaseModel):
     def _fits_together(self) -> MailSourceOptions:
         if self.folder in (self.done, self.failed):
             raise ValueError("expected done and failed to be other folders than the one that is read")
-        if self.members != "*" and self.packed != "zip":
-            raise ValueError("members goes with `packed: zip`")
+        if self.members != "*" and self.packed not in HAS_MEMBERS:
+            raise ValueError("members goes with `packed: zip`, `tar` or `tar.gz`")
         return self
 
 

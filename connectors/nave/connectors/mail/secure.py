@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Timer
 from typing import Protocol
 
-from nave.connectors.files.logins import Login
+from nave.connectors.dropped.logins import Login
 from nave.connectors.mail.options import MailOptions
 from nave.connectors.wording import short
 from nave.core.errors import ConfigError

@@ -7,11 +7,10 @@ from contextlib import closing, contextmanager
 from types import TracebackType
 from typing import Any
 
-from nave.connectors.files.errors import translating as translating_files
-from nave.connectors.files.errors import translating_ledger
-from nave.connectors.files.places import safe_name
-from nave.connectors.files.sites import alone
-from nave.connectors.files.spool import spool_of
+from nave.connectors.dropped.errors import translating as translating_files
+from nave.connectors.dropped.errors import translating_ledger
+from nave.connectors.dropped.names import safe_name
+from nave.connectors.dropped.own import alone, spool_of
 from nave.connectors.mail.errors import translating
 from nave.connectors.mail.letter import Letter, letter, unfit
 from nave.connectors.mail.options import MailOptions, MailSinkOptions

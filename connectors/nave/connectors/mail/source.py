@@ -9,15 +9,13 @@ from types import TracebackType
 
 import structlog
 
-from nave.connectors.files.errors import translating as translating_files
-from nave.connectors.files.errors import translating_ledger
-from nave.connectors.files.options import FilesSourceOptions
-from nave.connectors.files.packed import parts
-from nave.connectors.files.places import safe_name
-from nave.connectors.files.reading import Chunk, chunks, content
-from nave.connectors.files.room import Room
-from nave.connectors.files.sites import lock
-from nave.connectors.files.spool import spool_of
+from nave.connectors.dropped.errors import translating as translating_files
+from nave.connectors.dropped.errors import translating_ledger
+from nave.connectors.dropped.names import safe_name
+from nave.connectors.dropped.own import lock, spool_of
+from nave.connectors.dropped.packed import parts
+from nave.connectors.dropped.reading import Chunk, chunks, content
+from nave.connectors.dropped.room import Room
 from nave.connectors.mail.box import Box, open_box
 from nave.connectors.mail.errors import translating
 from nave.connectors.mail.memory import Memory
@@ -67,9 +65,6 @@ class MailSource:
         self._options = options
         self._setting = setting
         self._step = step
-        self._packing = FilesSourceOptions(
-            pattern="*", format=options.format, packed=options.packed, members=options.members
-        )
 
     def __enter__(self) -> MailSource:
         return self
@@ -161,7 +156,7 @@ class MailSource:
                 if self._setting.weigh is not None:
                     origin |= self._setting.weigh(safe_name(one.name), read.file)
                     read.file.seek(0)
-                for chunk in chunks(read, parts(read.file, self._packing), self._options.batch, landed, lambda: True):
+                for chunk in chunks(read, parts(read.file, self._options), self._options.batch, landed, lambda: True):
                     if chunk.error is not None:
                         raise chunk.error
                     at = replace(at, records=at.records + len(chunk.rows), whole=chunk.last)

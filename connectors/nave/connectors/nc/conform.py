@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any
@@ -16,10 +16,11 @@ from nave.core.protocols import Outbound, Receipt, Setting, Sink
 
 
 class Documented:
-    """The sink behind a mapping: the kit's records are plain values."""
+    """The sink behind a mapping, which makes a document of a record's values: the kit's records are plain ones."""
 
-    def __init__(self, inner: Sink) -> None:
+    def __init__(self, inner: Sink, document: Callable[[Mapping[str, Any]], str]) -> None:
         self._inner = inner
+        self._document = document
 
     def __enter__(self) -> Documented:
         self._inner.__enter__()
@@ -30,7 +31,7 @@ class Documented:
 
     def write(self, records: Sequence[Outbound]) -> Sequence[Receipt]:
         """As the sink itself."""
-        return self._inner.write([replace(one, values={"document": _document(one.values)}) for one in records])
+        return self._inner.write([replace(one, values={"document": self._document(one.values)}) for one in records])
 
 
 def _document(values: Mapping[str, Any]) -> str:
@@ -40,7 +41,7 @@ def _document(values: Mapping[str, Any]) -> str:
 
 def _sink(connection: NcOptions, options: NcSinkOptions, setting: Setting) -> Sink:
     assert SPEC.sink is not None
-    return Documented(SPEC.sink(connection, options, setting))
+    return Documented(SPEC.sink(connection, options, setting), _document)
 
 
 _ID = re.compile(r'<bill id="KIT-F0-([^"]+)"')

@@ -95,6 +95,10 @@ def _token_in(reply: Answer) -> Mapping[str, Any]:
         said = loads(reply.content)
     except NaveError:
         said = None
+    if reply.status == 200 and not (isinstance(said, dict) and isinstance(said.get("success"), bool)):
+        raise RetryableError(
+            "NAVE-K392", url=_TOKEN, reason="no JSON with success"
+        )  # somebody else's page, or a part of one
     data = said.get("data") if isinstance(said, dict) and said.get("success") is True else None
     token = data.get("access_token") if isinstance(data, dict) else None
     if (

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from nave.connectors.sql.options import SqlOptions, SqlSinkOptions, SqlSourceOptions
-from nave.core.protocols import Capturing, ConnectorSpec, Extent, Setting, Sink, Source
+from nave.core.protocols import Capturing, ConnectorSpec, Extent, Reporting, Setting, Sink, Source
 
 
 def _source(connection: SqlOptions, options: SqlSourceOptions, setting: Setting) -> Source:
@@ -50,6 +51,20 @@ def _capture(connection: SqlOptions, setting: Setting) -> AbstractContextManager
     return Installing(connection, setting)
 
 
+def _report(
+    connection: SqlOptions, options: SqlSourceOptions, setting: Setting
+) -> Callable[[], AbstractContextManager[Reporting]] | None:
+    if options.interface is None or options.interface.report == "landed":
+        return None
+
+    def opened() -> AbstractContextManager[Reporting]:
+        from nave.connectors.sql.report import reporting
+
+        return reporting(connection, options, setting)
+
+    return opened
+
+
 SPEC = ConnectorSpec(
     name="sql",
     summary="A database: rows by query, watermark or interface table, with children; upserts, interface tables, procedures",
@@ -62,4 +77,5 @@ SPEC = ConnectorSpec(
     extent=_extent,
     capture=_capture,
     look=_look,
+    report=_report,
 )

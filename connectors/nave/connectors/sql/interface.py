@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -45,28 +46,35 @@ class InterfaceTable:
         self._options = options
         self._name = name
         self._shape = shape
-        self._stuck: dict[Any, str] = {}
+        self._stuck: dict[Any, tuple[str, str]] = {}
+        """By key, the digest of the row and the batch that took it."""
         self._reason: NaveError | None = None
         self._form: Form | None = None
 
     def read(self, after: str | None) -> Iterator[Batch]:
         """Yield what is new; RetryableError at the end where a status could not be written."""
         told = _parse(after)
-        kept = set(told)
+        kept = dict(told)
         origin = {"unit": "row", "table": self._options.table or self._name}
         number = 0
         while rows := self._page():
             fresh = [row for row in rows if row.digest not in told]
             if fresh:
-                kept = {row.digest for row in fresh} | told | set(self._stuck.values())
-                yield _batch(fresh, number, origin, _text(kept))
+                batch = self._batch_name()
+                kept = {row.digest: batch for row in fresh} | told | dict(self._stuck.values())
+                yield _batch(fresh, number, origin | ({"batch": batch} if batch else {}), _text(kept))
                 number += len(fresh)
-            self._tell(rows)
-            told -= {row.digest for row in rows}
-        if kept != set(self._stuck.values()):
-            yield Batch([], [], origin, _text(set(self._stuck.values())))
+            self._tell(rows, kept)
+            for row in rows:
+                told.pop(row.digest, None)
+        if kept != dict(self._stuck.values()):
+            yield Batch([], [], origin, _text(dict(self._stuck.values())))
         if self._stuck:
             raise self._trouble()
+
+    def _batch_name(self) -> str:
+        """What a batch is known by in the table; empty where nothing of that is kept there."""
+        return secrets.token_hex(8) if self._form is not None and self._form.receipt else ""
 
     def _page(self) -> list[_Row]:
         """The next rows that are new, with what is kept of them."""
@@ -88,30 +96,33 @@ class InterfaceTable:
                 raise ConfigError("NAVE-K200", name=self._name, column=self._form.key, value=short(row.key))
             keys.add(row.key)
 
-    def _tell(self, rows: Sequence[_Row]) -> None:
-        """Write the status of rows that are landed; where one is refused, for each half."""
+    def _tell(self, rows: Sequence[_Row], taken: Mapping[str, str]) -> None:
+        """Write the status of rows that are landed; where one is refused, for each half. `taken`: by digest, the batch."""
         try:
             with translating(self._name), self._engine.connect() as connection:
                 begin(connection)
-                self._write(connection, {row.key: row for row in rows})
+                self._write(connection, {row.key: row for row in rows}, taken)
                 connection.commit()
         except PermanentError as error:
             if len(rows) == 1:
-                self._give_up(rows[0], error)
+                self._give_up(rows[0], taken, error)
                 return
             middle = len(rows) // 2
-            self._tell(rows[:middle])
-            self._tell(rows[middle:])
+            self._tell(rows[:middle], taken)
+            self._tell(rows[middle:], taken)
 
-    def _write(self, connection: Connection, rows: Mapping[Any, _Row]) -> None:
+    def _write(self, connection: Connection, rows: Mapping[Any, _Row], taken: Mapping[str, str]) -> None:
         """Rows that somebody changed since they were read, or took, are left as they are."""
         assert self._form is not None
         key = self._form.names.index(self._form.key)
         there = connection.execute(self._form.again(list(rows))).all()
         same = [rows[row[key]] for row in there if digest_of(row) == rows[row[key]].digest]
-        done = [row.key for row in same if not isinstance(row.record, PermanentError)]
-        if done:
-            connection.execute(self._form.done(done))
+        done: dict[str, list[Any]] = {}
+        for row in same:
+            if not isinstance(row.record, PermanentError):
+                done.setdefault(taken[row.digest], []).append(row.key)
+        for batch, keys in done.items():
+            connection.execute(self._form.done(keys, batch))
         for row in same:
             if isinstance(row.record, PermanentError):
                 connection.execute(self._form.failed(row.key, row.record))
@@ -119,8 +130,8 @@ class InterfaceTable:
         if unmoved:  # a trigger or a rule puts it back: without this the same row would come for ever
             raise PermanentError("NAVE-S033", name=self._name, reason=f"{self._form.status} = {short(self._form.new)}")
 
-    def _give_up(self, row: _Row, error: PermanentError) -> None:
-        self._stuck[row.key] = row.digest
+    def _give_up(self, row: _Row, taken: Mapping[str, str], error: PermanentError) -> None:
+        self._stuck[row.key] = (row.digest, taken[row.digest])
         self._reason = self._reason or error
         if len(self._stuck) > STUCK:
             raise self._trouble()
@@ -148,18 +159,23 @@ def digest_of(row: Sequence[Any]) -> str:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
-def _text(told: set[str]) -> str:
-    return json.dumps({"told": sorted(told)}, separators=(",", ":"))
+def _text(told: Mapping[str, str]) -> str:
+    batches: dict[str, list[str]] = {}
+    for digest, batch in sorted(told.items()):
+        batches.setdefault(batch, []).append(digest)
+    known: Any = batches.get("", []) if set(batches) <= {""} else batches
+    return json.dumps({"told": known}, separators=(",", ":"))
 
 
-def _parse(text: str | None) -> set[str]:
-    """The digests of rows that are landed, and whose status may not be written yet."""
+def _parse(text: str | None) -> dict[str, str]:
+    """The digests of rows that are landed, and whose status may not be written yet, with the batches that took them."""
     if text is None:
-        return set()
+        return {}
     try:
         told = json.loads(text)["told"]
-        if not isinstance(told, list) or not all(isinstance(one, str) for one in told):
+        batches = told if isinstance(told, dict) else {"": told}
+        if not all(isinstance(some, list) and all(isinstance(one, str) for one in some) for some in batches.values()):
             raise ValueError("no digests")
     except (ValueError, TypeError, KeyError) as error:
         raise ConfigError("NAVE-S003", position=short(text)) from error
-    return set(told)
+    return {one: batch for batch, some in batches.items() for one in some}

@@ -85,11 +85,34 @@ class Interface(BaseModel):
     message: Identifier | None = Field(default=None, description="The column for the reason, cut to its length; else NULL")
     at: Identifier | None = Field(default=None, description="The column for the time, by the database's clock")
     language: Literal["en", "zh"] = Field(default="en", description="Language of the reason")
+    report: Literal["landed", "applied"] = Field(
+        default="landed",
+        description="When `done` is written: once a row is safe in the hub, or once it has come to something there",
+    )
+    receipt: Identifier | None = Field(
+        default=None,
+        description="With `report: applied`, a column of 16 characters: the batch that took the row, for its receipt",
+    )
+    taken: int | str = Field(default=3, description="With `report: applied`: status of rows that are safe, and no more yet")
+    waiting: int | str | None = Field(
+        default=None,
+        description="With `report: applied`: status of rows that wait for a record they name; that of `taken` if left out",
+    )
 
     @model_validator(mode="after")
     def _differ(self) -> Interface:
         if len({str(self.new), str(self.done), str(self.failed)}) < 3:
             raise ValueError("expected three different values for new, done and failed")
+        return self
+
+    @model_validator(mode="after")
+    def _reports(self) -> Interface:
+        on_the_way = {"receipt", "taken", "waiting"} & self.model_fields_set
+        if (self.report == "applied") != (self.receipt is not None) or (self.report == "landed" and on_the_way):
+            raise ValueError("expected receipt beside `report: applied`, and taken and waiting only there")
+        ends = {str(self.new), str(self.done), str(self.failed)}
+        if self.report == "applied" and {str(self.taken), str(self.waiting)} & ends:
+            raise ValueError("expected values of their own for taken and waiting")
         return self
 
 

@@ -37,13 +37,15 @@ class Form:
     order: str
     new: Any
     values: Mapping[str, Any]
-    """Of the states `done` and `failed`."""
+    """Of the states `done`, `failed`, `taken` and `waiting`."""
     message: str | None = None
     room: int | None = None
     """Characters that `message` holds."""
     at: str | None = None
     now: ColumnElement[Any] | None = None
     language: str = "en"
+    receipt: str | None = None
+    """The column for the batch that took a row; then rows that are landed are `taken` until they have come to something."""
 
     def page(self, without: Sequence[Any], size: int) -> sa.Select[Any]:
         """The next rows that are new."""
@@ -64,14 +66,25 @@ class Form:
         c = self.table.c
         return sa.select(c[self.key]).where(c[self.key].in_(many(keys)), self._is_new())
 
-    def done(self, keys: Sequence[Any]) -> sa.Update:
-        """Say that these are safe."""
-        return self._set("done", None).where(self.table.c[self.key].in_(many(keys)))
+    def done(self, keys: Sequence[Any], batch: str) -> sa.Update:
+        """Say that these are safe, and which batch took them."""
+        told = self._set("taken" if self.receipt else "done", None).where(self.table.c[self.key].in_(many(keys)))
+        return told.values({self.receipt: _value(batch)}) if self.receipt else told
 
     def failed(self, key: Any, error: PermanentError) -> sa.Update:
         """Say why this one could not be read."""
         text = f"{error.code}: {error.text(self.language)}"
         return self._set("failed", text[: self.room]).where(self.table.c[self.key] == _value(key))
+
+    def came_to(self, state: str, text: str | None, keys: Sequence[Any], batch: str) -> sa.Update:
+        """Say what rows that this batch took came to, where that is news. One that was set to new again is left alone."""
+        assert self.receipt is not None
+        c, said = self.table.c, text[: self.room] if text else None
+        news = c[self.status] != _value(self.values[state])
+        if self.message and said:
+            news = sa.or_(news, c[self.message].is_(None), c[self.message] != _value(said))
+        mine = (c[self.key].in_(many(keys)), c[self.receipt] == _value(batch), sa.not_(self._is_new()), news)
+        return self._set(state, said).where(*mine)
 
     def _is_new(self) -> ColumnElement[bool]:
         return self.table.c[self.status] == _value(self.new)
@@ -114,13 +127,15 @@ def form(connection: Connection, options: SqlSourceOptions, name: str) -> Form:
         at=at,
         now=now(connection.dialect.name, types[at]) if at else None,
         language=wanted.language,
+        receipt=column(wanted.receipt),
     )
 
 
 def _states(options: SqlSourceOptions) -> dict[str, Any]:
     wanted = options.interface
     assert wanted is not None
-    return {"new": wanted.new, "done": wanted.done, "failed": wanted.failed}
+    known = {"new": wanted.new, "done": wanted.done, "failed": wanted.failed, "taken": wanted.taken}
+    return known | {"waiting": wanted.taken if wanted.waiting is None else wanted.waiting}
 
 
 def clause(table: str, schema: str | None, names: Sequence[str]) -> sa.TableClause:

@@ -10,11 +10,19 @@ from contextlib import AbstractContextManager
 from nave.connectors.tryton.options import TrytonOptions, TrytonSinkOptions, TrytonSourceOptions
 from nave.core.protocols import ConnectorSpec, Extent, Probe, Setting, Sink, Source
 
+_LOOK = 20
+"""Rows that a look asks for at once."""
+
 
 def _source(connection: TrytonOptions, options: TrytonSourceOptions, setting: Setting) -> Source:
     from nave.connectors.tryton.source import TrytonSource
 
     return TrytonSource(connection, options, setting)
+
+
+def _look(connection: TrytonOptions, options: TrytonSourceOptions, setting: Setting) -> Source:
+    """What is read changes nothing in Tryton; so a look is a short read from the beginning."""
+    return _source(connection, options.model_copy(update={"batch": min(options.batch, _LOOK), "snapshot": True}), setting)
 
 
 def _sink(connection: TrytonOptions, options: TrytonSinkOptions, setting: Setting) -> Sink:
@@ -51,4 +59,5 @@ SPEC = ConnectorSpec(
     probe=_probe,
     check=_check,
     extent=_extent,
+    look=_look,
 )

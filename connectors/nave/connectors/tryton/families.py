@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nave.connectors.tryton.marks import changed
@@ -14,6 +14,7 @@ from nave.core.protocols import Raw
 
 _MARKS = ("write_date", "create_date")
 _CHILDREN = 1_000
+_IDS = 10_000
 _MOST_CHILDREN = 100_000
 
 
@@ -41,6 +42,18 @@ class Families:
                 family[name].append(child)
                 family["changed"] = max(filter(None, (family["changed"], child.pop("changed"))), default=None)
         return records
+
+    def ids(self, domain: list[Any]) -> Iterator[int]:
+        """Of all rows, in order."""
+        active = [] if self._options.inactive else [["active", "=", True]]
+        last = 0
+        while True:
+            wanted = [domain, *active, ["id", ">", last]]
+            rows = self._peer.rows(self._options.model, wanted, ["id"], limit=_IDS)
+            yield from (int(one["id"]) for one in rows)
+            if len(rows) < _IDS:
+                return
+            last = int(rows[-1]["id"])
 
     def latest(self) -> str | None:
         """The latest change of all rows of the model and of its children's; None where there are no rows."""

@@ -28,10 +28,15 @@ class Position:
     """In the middle of a read: what `at` will be when it is through."""
     told: Mapping[str, str] = field(default_factory=dict)
     """By id, a digest of rows that the next read will see again."""
+    held: str = ""
+    """With `deletions`: which rows are known to be there (`held.Held`)."""
+    looked: str | None = None
+    """With `deletions`: when it was last asked which rows are there."""
 
     def text(self) -> str:
         """As stored in the checkpoint."""
-        return json.dumps(asdict(self), separators=(",", ":"))
+        said = {name: value for name, value in asdict(self).items() if value or name not in ("held", "looked")}
+        return json.dumps(said, separators=(",", ":"))
 
     @classmethod
     def parse(cls, text: str | None) -> Position:
@@ -40,10 +45,12 @@ class Position:
             return cls()
         try:
             position = cls(**json.loads(text))
-            for moment in (position.at, position.ahead):
+            for moment in (position.at, position.ahead, position.looked):
                 if moment is not None:
                     datetime.fromisoformat(moment)
             if not isinstance(position.behind, int) or not isinstance(position.told, dict):
+                raise TypeError
+            if not isinstance(position.held, str):
                 raise TypeError
         except (ValueError, TypeError) as error:
             raise ConfigError("NAVE-S003", position=short(text)) from error

@@ -72,7 +72,19 @@ class TrytonSourceOptions(_Options):
         default=timedelta(minutes=5), description="How far before the last change to look again, for what was committed late"
     )
     snapshot: bool = Field(default=False, description="Read all rows each time, so that what is gone is noticed")
+    deletions: Duration | None = Field(
+        default=None, description="Ask no more often than this which rows are still there; those that are not come as `gone`"
+    )
+    most_gone: float = Field(
+        default=0.05, ge=0, le=1, description="A greater share of the rows that is gone at once is not believed"
+    )
     batch: int = Field(default=500, ge=1, le=1000, description="Rows per call")
+
+    @model_validator(mode="after")
+    def _one_way_to_notice(self) -> TrytonSourceOptions:
+        if self.snapshot and self.deletions is not None:
+            raise ValueError("expected either snapshot or deletions")
+        return self
 
 
 class ChildRule(_Options):

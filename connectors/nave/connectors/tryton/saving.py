@@ -49,37 +49,73 @@ def _commands(one: Relation, rule: ChildRule, held: Sequence[Row], wanted: Seque
     pairs, gone, new = _matched(one, rule, ours, wanted)
     commands: list[Any] = []
     for row, values in pairs:
+        if _inactive(row) and "active" not in values:
+            commands.append(["write", [row["id"]], {"active": True}])
         different = _differing(one.kinds, row, values)
         if different:
             commands.append(["write", [row["id"]], different])
     if gone and rule.gone == "delete":
         commands.append(["delete", [row["id"] for row in gone]])
     if rule.gone == "deactivate":
-        commands += [["write", [row["id"]], {"active": False}] for row in gone if row.get("active", True)]
+        commands += [["write", [row["id"]], {"active": False}] for row in gone if not _inactive(row)]
     if new:
         commands.append(["create", [dict(values) for values in new]])
     return commands
+
+
+def _inactive(row: Row) -> bool:
+    """Whether a row was deactivated; told only where the rule deactivates."""
+    return row.get("active") in (False, 0)
 
 
 def _matched(
     one: Relation, rule: ChildRule, held: Sequence[Row], wanted: Sequence[Mapping[str, Any]]
 ) -> tuple[list[tuple[Row, Mapping[str, Any]]], list[Row], list[Mapping[str, Any]]]:
     """Pairs of a row that is held and what it shall be; rows too many; values too many."""
-    left, rest = list(held), list(wanted)
-    pairs: list[tuple[Row, Mapping[str, Any]]] = []
-
-    def pair(names: Sequence[str] | None) -> None:
-        for values in list(rest):
-            compared = {name: values.get(name) for name in names} if names is not None else values
-            row = next((row for row in left if not _differing(one.kinds, row, compared)), None)
-            if row is not None:
-                pairs.append((row, values))
-                left.remove(row)
-                rest.remove(values)
-
-    pair(None)
+    found: dict[int, int] = {}
+    _by_fields(one, held, wanted, found, None)
     if rule.key:
-        pair(rule.key)
-        return pairs, left, rest
-    count = min(len(left), len(rest))
-    return [*pairs, *zip(left[:count], rest[:count], strict=True)], left[count:], rest[count:]
+        _by_fields(one, held, wanted, found, rule.key)
+    else:
+        _by_place(held, wanted, found)
+    used = set(found.values())
+    return (
+        [(held[found[place]], values) for place, values in enumerate(wanted) if place in found],
+        [row for number, row in enumerate(held) if number not in used],
+        [values for place, values in enumerate(wanted) if place not in found],
+    )
+
+
+def _by_fields(
+    one: Relation,
+    held: Sequence[Row],
+    wanted: Sequence[Mapping[str, Any]],
+    found: dict[int, int],
+    names: Sequence[str] | None,
+) -> None:
+    """Rows that are alike in these fields, or in all that are wanted; those that were put away are taken last."""
+    left = sorted(set(range(len(held))) - {*found.values()}, key=lambda number: _inactive(held[number]))
+    for place, values in enumerate(wanted):
+        if place not in found:
+            compared = {name: values.get(name) for name in names} if names is not None else values
+            number = next((number for number in left if not _differing(one.kinds, held[number], compared)), None)
+            if number is not None:
+                found[place] = number
+                left.remove(number)
+
+
+def _by_place(held: Sequence[Row], wanted: Sequence[Mapping[str, Any]], found: dict[int, int]) -> None:
+    """What is left becomes the row between the same neighbours, so that the order stays.
+
+    What was put away stays what it was, because old documents name it.
+    """
+    fixed = {place: number for place, number in found.items() if not _inactive(held[number])}
+    for place in range(len(wanted)):
+        if place not in found:
+            low = max((number for other, number in fixed.items() if other < place), default=-1)
+            high = min((number for other, number in fixed.items() if other > place), default=len(held))
+            used = {*found.values()}
+            between = (number for number in range(low + 1, high) if number not in used and not _inactive(held[number]))
+            number = next(between, None)
+            if number is not None:
+                found[place] = fixed[place] = number

@@ -57,7 +57,7 @@ class Shapes:
     def shape(self, records: Sequence[Outbound]) -> Shape:
         """Types of all fields that the records fill; a ConfigError for one that the model does not have."""
         options = self._options
-        names = {options.key, *(name for record in records for name in record.values)}
+        names = {options.key, *(name for record in records for name in record.values)} - {"id"}
         kinds = self._kinds(options.model, names)
         many = sorted(name for name, kind in kinds.items() if kind == "one2many")
         families = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from types import TracebackType
 
 from nave.connectors.tryton.options import TrytonOptions, TrytonSinkOptions
@@ -42,6 +43,7 @@ class TrytonSink:
         """
         if not records:
             return []
+        records = [_named(one) for one in records]
         shape = self._shapes.shape([one for one in records if not one.retired])
         rows = self._shapes.rows(shape, records)
         held = self._standing.of(shape, records)
@@ -58,6 +60,7 @@ class TrytonSink:
 
     def probe(self, record: Outbound) -> Receipt | None:
         """A receipt if Tryton holds the record as it was sent, None if it does not; NaveError where nobody can tell."""
+        record = _named(record)
         shape = self._shapes.shape([] if record.retired else [record])
         (wanted,) = self._shapes.rows(shape, [record])
         held = self._standing.of(shape, [record])
@@ -146,6 +149,12 @@ class TrytonSink:
         else:
             self._peer.write(self._options.model, number, {"active": False}, None)
         return Receipt(Outcome.ACCEPTED, str(number))
+
+
+def _named(record: Outbound) -> Outbound:
+    """A row that Tryton itself told of is known by the id that the mapping gives, where no write has been answered yet."""
+    number = record.values.get("id")
+    return record if record.remote_key is not None or number in (None, "") else replace(record, remote_key=str(number))
 
 
 _AWAY = frozenset({_UNREACHED, "NAVE-S051", "NAVE-K403"})

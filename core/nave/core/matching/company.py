@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import NamedTuple
+from zlib import crc32
 
 from rapidfuzz.distance import OSA, JaroWinkler
 
@@ -238,3 +239,39 @@ def _tail_key(name: Company) -> Iterable[str]:
 
 
 KEYS = {"value": _value_key, "sound": _sound_key, "core": _core_key, "head": _head_key, "tail": _tail_key}
+
+
+_BRANCH_AT, _CITY_AT, _PROVINCE_AT, _TERM_AT = 0, 3, 8, 13
+_TERM_BITS = 10
+
+
+def _digit(text: str, bits: int) -> int:
+    """A number of so many bits for a text; 0 for none."""
+    return 1 + crc32(text.encode()) % ((1 << bits) - 1) if text else 0
+
+
+def sketch(name: Company) -> int:
+    """Sums of the term, the province, the city and the branch."""
+    return (
+        _digit(name.term, _TERM_BITS) << _TERM_AT
+        | _digit(name.region.province, 5) << _PROVINCE_AT
+        | _digit(name.region.city, 5) << _CITY_AT
+        | _digit(name.branch, 3) << _BRANCH_AT
+    )
+
+
+def nearest(_name: Company, mine: int) -> Callable[[int], int]:
+    """The strongest level that another name may reach, by both sketches."""
+    branch, city, province = mine & 7, mine >> _CITY_AT & 31, mine >> _PROVINCE_AT & 31
+
+    def level(other: int) -> int:
+        off = mine ^ other
+        if off & 7:
+            return _OTHER_BRANCH if branch and other & 7 else _ONE_BRANCH
+        if (off >> _CITY_AT & 31 and city and other >> _CITY_AT & 31) or (
+            off >> _PROVINCE_AT & 31 and province and other >> _PROVINCE_AT & 31
+        ):
+            return _OTHER_REGION
+        return _SOUND if off >> _TERM_AT & (1 << _TERM_BITS) - 1 else _SAME
+
+    return level

@@ -282,4 +282,4 @@ COMPARISONS: Mapping[str, Comparison] = {
 }
 """Every kind of comparison, by name."""
 
-__all__ = ["COMPARISONS", "Comparison"]
+__all__ = ["COMPARISONS", "Comparison", "Name"]

@@ -15,6 +15,7 @@ from nave.core.matching.comparisons import COMPARISONS, Comparison
 from nave.core.matching.forms import Forms
 from nave.core.matching.model import FieldModel, MatchModel
 from nave.core.matching.side import Packed, Prepared, Side
+from nave.core.matching.sketches import Sketches
 from nave.core.matching.terms import Terms
 from nave.core.matching.values import reader
 
@@ -67,6 +68,7 @@ class Scorer:
         self._by_effort = sorted(self._judges, key=lambda one: COMPARISONS[model.fields[one.place].compare].effort)
         self._prior = math.log2(model.prior / (1 - model.prior))
         self._blocker = Blocker(model)
+        self._sketches = Sketches(model)
 
     def blocks(self, document: Mapping[str, Any]) -> tuple[str, ...]:
         """The blocking keys of a document: only records that share one are worth a comparison."""
@@ -82,6 +84,14 @@ class Scorer:
     def prepare(self, document: Mapping[str, Any]) -> Prepared:
         """What comparisons need of a document, made once per record."""
         return tuple([_side(one, one.read(document)) for one in self._fields])
+
+    def sketch(self, prepared: Prepared) -> bytes:
+        """What is told of a record to those that may have to be compared with it."""
+        return self._sketches.make(prepared)
+
+    def hopeful(self, prepared: Prepared, sketch: bytes, least: float) -> Callable[[bytes | None], bool]:
+        """Tells by the sketch of another record whether it may score `least` with this one; never false where it does."""
+        return self._sketches.hopeful(prepared, sketch, self._prior - evidence(least) + _SLACK)
 
     @cached_property
     def forms(self) -> Forms:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
+from zlib import crc32
 
 from rapidfuzz.distance import JaroWinkler
 
@@ -34,6 +35,10 @@ _STATES = ("own code", "common code", "no code", "other code")
 PRODUCT_LEVELS = tuple(f"{share}, {state}" for state in _STATES for share in _NAMES)
 _CODE = re.compile(r"(?=.*\d)(?=.*[a-z])[a-z0-9]{4,}|\d{5,}")
 _FUZZY = 0.9
+_SLIPS_FROM = 0.3
+"""How alike texts have to be for words that differ by a slip to count."""
+_ROUNDING = 1e-9
+"""More than sums of weights are off by."""
 
 
 def terms(text: str) -> Iterable[str]:
@@ -60,7 +65,7 @@ def likeness(a: Title, b: Title) -> float:
         left, right = right, left
     shared = left.keys() & right.keys()
     found = sum(left[word] * right[word] for word in shared)
-    if len(shared) < len(left) and found > 0.3:
+    if len(shared) < len(left) and found > _SLIPS_FROM:
         found += _slips(left, right, shared)
     return min(found, 1.0)
 
@@ -107,6 +112,39 @@ def _agree(a: frozenset[str], b: frozenset[str]) -> bool:
 
 
 PRODUCT_RUNS = len(_STATES)
+
+_BITS = 23
+_SHORTEST_SLIP = 3
+"""Shorter words are never taken for one another."""
+
+
+def _bit(word: str) -> int:
+    return 1 << crc32(word.encode()) % _BITS
+
+
+def sketch(text: Title) -> int:
+    """A bit for each word; several words may have the same."""
+    found = 0
+    for word in text.weights:
+        found |= _bit(word)
+    return found
+
+
+def nearest(text: Title, _mine: int) -> Callable[[int], int]:
+    """The strongest level in its run that another text may reach, by its sketch.
+
+    No words weigh more together than what is shared of one of the texts: the weights of each make a vector of length 1.
+    """
+    mine = [(_bit(word), weight * weight) for word, weight in text.weights.items()]
+    slips = any(word.isalpha() and len(word) >= _SHORTEST_SLIP for word in text.weights)
+
+    def level(other: int) -> int:
+        most = math.sqrt(sum([weight for bit, weight in mine if other & bit])) + _ROUNDING
+        if slips and most > _SLIPS_FROM:
+            return 0
+        return _TOP - bisect_right(_BOUNDS, most)
+
+    return level
 
 
 def _word_keys(title: Title) -> Iterable[str]:

@@ -17,6 +17,7 @@ Rows = Sequence[tuple[Any, ...]]
 Rules = tuple[tuple[str, str], ...]
 _COPY_FROM = 50
 """Below this many rows a COPY costs more than it saves."""
+_POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 class Dialect(Protocol):
@@ -51,6 +52,14 @@ def _insert_sql(table: sa.Table, columns: tuple[str, ...], mark: str, into: str 
     names = ", ".join(f'"{column}"' for column in columns)
     marks = ", ".join([mark] * len(columns))
     return f'INSERT INTO "{into or table.name}" ({names}) VALUES ({marks})'
+
+
+@cache
+def _arrays_sql(table: sa.Table, columns: tuple[str, ...]) -> str:
+    types = [table.c[column].type.compile(dialect=_POSTGRESQL) for column in columns]
+    names = ", ".join(f'"{column}"' for column in columns)
+    arrays = ", ".join(f"%s::{kind}[]" for kind in types)
+    return f'INSERT INTO "{table.name}" ({names}) SELECT * FROM unnest({arrays})'
 
 
 @cache
@@ -98,7 +107,7 @@ class _Postgresql:
         names = tuple(columns)
         cursor = _driver(connection)
         if len(rows) < _COPY_FROM:
-            several(cursor, _insert_sql(table, names, "%s"), rows)
+            _few(cursor, table, names, rows)
         else:
             _copy(cursor, table.name, names, rows)
 
@@ -107,7 +116,7 @@ class _Postgresql:
         cursor = _driver(connection)
         conflict = _conflict_sql(table, names, rules)
         if len(rows) < _COPY_FROM:
-            several(cursor, _insert_sql(table, names, "%s") + conflict, rows)
+            _few(cursor, table, names, rows, conflict)
             return
         stage = f"stage_{table.name}"
         listed = ", ".join(f'"{name}"' for name in names)
@@ -154,6 +163,14 @@ def several(cursor: Any, sql: str, rows: Sequence[Any]) -> None:
         cursor.execute(sql, rows[0])
     else:
         cursor.executemany(sql, rows)
+
+
+def _few(cursor: Any, table: sa.Table, columns: tuple[str, ...], rows: Rows, conflict: str = "") -> None:
+    """One statement for a handful of rows, the same however many they are: an array for each column."""
+    if len(rows) == 1:
+        cursor.execute(_insert_sql(table, columns, "%s") + conflict, rows[0])
+    else:
+        cursor.execute(_arrays_sql(table, columns) + conflict, [list(column) for column in zip(*rows, strict=True)])
 
 
 def _copy(cursor: Any, table: str, columns: Sequence[str], rows: Rows) -> None:

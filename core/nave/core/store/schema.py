@@ -201,6 +201,7 @@ epcis_epc = Table(
     Column("event", BigInteger, primary_key=True),
     sqlite_with_rowid=False,
 )
+Index("epcis_epc_of", epcis_epc.c.event)
 
 checkpoint = Table(
     "checkpoint",
@@ -260,6 +261,7 @@ identity_key = Table(
     Column("value", String, primary_key=True),
     Column("system", String, primary_key=True, comment="with key: the source record that says so"),
     Column("key", String, primary_key=True),
+    Column("sketch", LargeBinary, comment="of a blocking key: enough of the record to rule out most that share it"),
     sqlite_with_rowid=False,
 )
 
@@ -554,6 +556,15 @@ Index(
     delivery.c.record_id,
     sqlite_where=text("state IN (1, 2)"),
     postgresql_where=text("state IN (1, 2)"),
+)
+UNSETTLED_CREATE = "acked_version = 0 AND remote_key IS NULL AND (state IN (1, 6) OR present <> 0)"
+"""A target may have made a record of this, and has not said so."""
+Index(
+    "delivery_create",
+    delivery.c.sink,
+    delivery.c.record_id,
+    sqlite_where=text(UNSETTLED_CREATE),
+    postgresql_where=text(UNSETTLED_CREATE),
 )
 
 dead_letter = Table(

@@ -11,6 +11,7 @@ from nave.mappings.filters.families import FAMILY_FILTERS
 from nave.mappings.filters.links import LINK_FILTERS
 from nave.mappings.filters.lists import LIST_FILTERS
 from nave.mappings.filters.moments import MOMENT_FILTERS
+from nave.mappings.filters.revisions import REVISION_FILTERS
 from nave.mappings.filters.row import Apply, BadArgument, Example, Filter, Surroundings
 from nave.mappings.filters.searches import SEARCH_FILTERS
 from nave.mappings.filters.texts import TEXT_FILTERS
@@ -33,5 +34,6 @@ def filters() -> dict[str, Filter]:
         *LINK_FILTERS,
         *CHINESE_FILTERS,
         *WARES_FILTERS,
+        *REVISION_FILTERS,
     )
     return {row.name: row for row in rows}

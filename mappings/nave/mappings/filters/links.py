@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from decimal import Decimal
 from typing import Any
 
@@ -28,7 +29,7 @@ def follow(items: Any, others: Any, name: str, key: str, into: str) -> list[Row]
         if name not in item:
             linked: Any = None
         else:
-            linked = [_target(targets, reference, name) for reference in _references(item[name], name)]
+            linked = [_target(targets, reference, name) for reference in _references(item[name], name, targets)]
             linked = linked[0] if len(linked) == 1 else linked or None
         found.append({**item, into: linked})
         spent += _weight(linked, weights)
@@ -46,11 +47,12 @@ def _by_id(rows: list[Row], key: str) -> dict[str, Row | None]:
     return found
 
 
-def _references(value: Any, name: str) -> list[str]:
+def _references(value: Any, name: str, targets: Container[str]) -> list[str]:
+    """What a text refers to: the item of that very name, part numbers may hold spaces, else one for each word."""
     if value is None:
         return []
     if isinstance(value, str):
-        return value.split()
+        return [value] if value.lstrip("#") in targets else value.split()
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
         return value
     raise PermanentError("NAVE-M119", by=f"follow ({shown(name)})", value=shown(value), kind=kind_of(value))

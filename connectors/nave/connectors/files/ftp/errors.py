@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from nave.connectors.files.errors import ours
+from nave.connectors.dropped.errors import ours
 from nave.connectors.wording import short
 from nave.core.errors import ConfigError, NaveError, RetryableError
 

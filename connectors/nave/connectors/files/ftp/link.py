@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from nave.connectors.dropped.logins import Login
 from nave.connectors.files.ftp.options import FtpOptions
-from nave.connectors.files.logins import Login
 from nave.connectors.wording import short
 from nave.core.errors import ConfigError
 

@@ -13,7 +13,7 @@ from paramiko import ECDSAKey, Ed25519Key, Message, PKey, RSAKey, SFTPAttributes
 from paramiko.sftp import CMD_CLOSE, CMD_OPENDIR, CMD_READDIR
 from paramiko.ssh_exception import AuthenticationException, PasswordRequiredException, SSHException
 
-from nave.connectors.files.logins import Login
+from nave.connectors.dropped.logins import Login
 from nave.connectors.files.sftp.hostkeys import HostKeys
 from nave.connectors.files.sftp.options import SftpOptions
 from nave.connectors.files.share import Far

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from nave.connectors.files.errors import ours
+from nave.connectors.dropped.errors import ours
 from nave.connectors.wording import short
 from nave.core.errors import ConfigError, NaveError, RetryableError
 

@@ -20,7 +20,7 @@ from smbprotocol.session import Session
 from smbprotocol.transport import Tcp
 from smbprotocol.tree import TreeConnect
 
-from nave.connectors.files.logins import Login
+from nave.connectors.dropped.logins import Login
 from nave.connectors.files.smb.options import SmbOptions
 from nave.connectors.wording import short
 from nave.core.errors import ConfigError

@@ -59,6 +59,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("system", "epc", "event"),
         sqlite_with_rowid=False,
     )
+    op.create_index("epcis_epc_of", "epcis_epc", ["event"])
     compatible = op.create_table(
         "compatible",
         sa.Column("revision", sa.String(), nullable=False, comment="code of this revision may work on these tables"),
@@ -152,6 +153,14 @@ def upgrade() -> None:
         postgresql_where=sa.text("remote_key IS NOT NULL"),
     )
     op.create_index(
+        "delivery_create",
+        "delivery",
+        ["sink", "record_id"],
+        unique=False,
+        sqlite_where=sa.text("acked_version = 0 AND remote_key IS NULL AND (state IN (1, 6) OR present <> 0)"),
+        postgresql_where=sa.text("acked_version = 0 AND remote_key IS NULL AND (state IN (1, 6) OR present <> 0)"),
+    )
+    op.create_index(
         "delivery_open",
         "delivery",
         ["record_id"],
@@ -174,6 +183,12 @@ def upgrade() -> None:
         sa.Column("value", sa.String(), nullable=False),
         sa.Column("system", sa.String(), nullable=False, comment="with key: the source record that says so"),
         sa.Column("key", sa.String(), nullable=False),
+        sa.Column(
+            "sketch",
+            sa.LargeBinary(),
+            nullable=True,
+            comment="of a blocking key: enough of the record to rule out most that share it",
+        ),
         sa.PrimaryKeyConstraint("entity", "rule", "value", "system", "key"),
         sqlite_with_rowid=False,
     )
@@ -668,6 +683,12 @@ def downgrade() -> None:
         postgresql_where=sa.text("remote_key IS NOT NULL"),
     )
     op.drop_index(
+        "delivery_create",
+        table_name="delivery",
+        sqlite_where=sa.text("acked_version = 0 AND remote_key IS NULL AND (state IN (1, 6) OR present <> 0)"),
+        postgresql_where=sa.text("acked_version = 0 AND remote_key IS NULL AND (state IN (1, 6) OR present <> 0)"),
+    )
+    op.drop_index(
         "delivery_open",
         table_name="delivery",
         sqlite_where=sa.text("state IN (1, 2)"),
@@ -684,6 +705,7 @@ def downgrade() -> None:
     op.drop_index("dead_letter_batch", table_name="dead_letter")
     op.drop_table("dead_letter")
     op.drop_table("compatible")
+    op.drop_index("epcis_epc_of", table_name="epcis_epc")
     op.drop_table("epcis_epc")
     op.drop_index("epcis_event_time", table_name="epcis_event")
     op.drop_index("epcis_event_known", table_name="epcis_event")

@@ -12,8 +12,8 @@ from io import BufferedReader
 from itertools import islice
 from typing import TypeVar
 
-from nave.connectors.files.packed import Part
-from nave.connectors.files.room import Room
+from nave.connectors.dropped.packed import Part
+from nave.connectors.dropped.room import Room
 from nave.connectors.wording import short
 from nave.core.errors import ConfigError, PermanentError, RetryableError
 from nave.formats import Row

@@ -1,4 +1,4 @@
-"""Files that come packed: the members of a ZIP in the order of their names, or the one in a GZIP, unpacked under limits.
+"""Files that come packed, unpacked under limits: the members of a ZIP by name or of a TAR in its order, the one in a GZIP.
 
 Nothing is written to the disk and no member's name is used as a path. What lies packed inside a member is not unpacked:
 a member is read in the source's format, and an archive is none.
@@ -12,18 +12,20 @@ import re
 import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, BinaryIO, TypeAlias, cast
+from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol, TypeAlias, cast
 from zipfile import ZipInfo
 
-from nave.connectors.files.options import FilesSourceOptions
+from nave.connectors.dropped import tarred
 from nave.connectors.wording import short
 from nave.core.errors import PermanentError
-from nave.formats import DEFAULTS, Limits, Row, read
+from nave.formats import DEFAULTS, Format, Limits, Row, read
 from nave.formats.archive import Archive
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
+Packed: TypeAlias = Literal["zip", "gz", "tar", "tar.gz"]
+HAS_MEMBERS: frozenset[str | None] = frozenset({"zip", "tar", "tar.gz"})
 Part: TypeAlias = tuple[str, Iterator[Row]]
 """A member's name, empty where there is but one, and its rows."""
 
@@ -34,16 +36,43 @@ _OURS = {"NAVE-D150": "NAVE-D163", "NAVE-D151": "NAVE-D164"}
 """What is said of a workbook, which is a ZIP too, in words for archives."""
 
 
-def parts(file: BinaryIO, options: FilesSourceOptions, limits: Limits = DEFAULTS) -> Iterator[Part]:
+class Packing(Protocol):
+    """What a source's options say of it."""
+
+    @property
+    def format(self) -> Format:
+        """Of what is packed."""
+
+    @property
+    def packed(self) -> Packed | None:
+        """What it is packed in."""
+
+    @property
+    def members(self) -> str:
+        """The files in an archive to take: a pattern of their base names."""
+
+
+def parts(file: BinaryIO, options: Packing, limits: Limits = DEFAULTS) -> Iterator[Part]:
     """The rows of an open file, member by member; PermanentError for what is no archive, or meant to do harm."""
     if options.packed == "zip":
         yield from _zipped(file, options, limits)
         return
-    stream = _stream(_gunzipped(file, limits)) if options.packed == "gz" else file
-    yield "", read(stream, options.format, limits)
+    stream = _stream(_gunzipped(file, limits)) if options.packed in ("gz", "tar.gz") else file
+    if options.packed in HAS_MEMBERS:
+        yield from _tarred(stream, options, limits)
+    else:
+        yield "", read(stream, options.format, limits)
 
 
-def _zipped(file: BinaryIO, options: FilesSourceOptions, limits: Limits) -> Iterator[Part]:
+def _tarred(stream: BinaryIO, options: Packing, limits: Limits) -> Iterator[Part]:
+    wanted = re.compile(fnmatch.translate(options.members)).fullmatch
+    for name, pieces in tarred.files(stream, options.members, lambda name: _is_wanted(name, wanted), limits):
+        yield short(name, 200), _rows(pieces, options.format, limits)
+    for _ in iter(partial(stream.read, _PIECE), b""):
+        pass  # whether a GZIP is whole is known at its end only
+
+
+def _zipped(file: BinaryIO, options: Packing, limits: Limits) -> Iterator[Part]:
     data = file.read(limits.xlsx_file + 1)
     if len(data) > limits.xlsx_file:
         raise PermanentError("NAVE-D167", limit=limits.xlsx_file)
@@ -54,7 +83,12 @@ def _zipped(file: BinaryIO, options: FilesSourceOptions, limits: Limits) -> Iter
     if not taken:
         raise PermanentError("NAVE-D165", pattern=options.members, found=len(found))
     for shown, name in taken:
-        yield short(shown, 200), _rows(archive, name, options, limits)
+        yield short(shown, 200), _rows(archive.pieces(name), options.format, limits)
+
+
+def base_name(name: str) -> str:
+    """The last part of a member's name, whatever its folders are divided by."""
+    return name.replace("\\", "/").rpartition("/")[2]
 
 
 def _opened(data: bytes, limits: Limits) -> Archive:
@@ -67,9 +101,9 @@ def _opened(data: bytes, limits: Limits) -> Archive:
         raise PermanentError(_OURS[error.code], reason=said, found=said) from None
 
 
-def _rows(archive: Archive, name: str, options: FilesSourceOptions, limits: Limits) -> Iterator[Row]:
+def _rows(pieces: Iterator[bytes], layout: Format, limits: Limits) -> Iterator[Row]:
     """Opened when its turn comes."""
-    yield from read(_stream(archive.pieces(name)), options.format, limits)
+    yield from read(_stream(pieces), layout, limits)
 
 
 def _name(entry: ZipInfo) -> str:
@@ -86,7 +120,7 @@ def _name(entry: ZipInfo) -> str:
 
 
 def _is_wanted(name: str, wanted: Callable[[str], object]) -> bool:
-    last = name.replace("\\", "/").rpartition("/")[2]
+    last = base_name(name)
     return not last.startswith(".") and bool(wanted(last))
 
 

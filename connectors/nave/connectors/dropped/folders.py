@@ -76,6 +76,14 @@ def move(name: str, source: AnyFolder, room: AnyFolder, wanted: str) -> str:
     raise AssertionError("the numbers never end")
 
 
+def free_name(room: Folder, name: str, other: str | None) -> str:
+    """`name`, or the first of `name~2`, `name~3`... that is not taken, nor is the same of `other`, which goes with it."""
+    if other is None:
+        return room.free_name(name)
+    both = zip(numbered(name), numbered(other), strict=True)
+    return next(one for one, beside in both if room.stat(one) is None and room.stat(beside) is None)
+
+
 def numbered(name: str) -> Iterator[str]:
     """`name`, `name~2`, `name~3`..."""
     yield name
