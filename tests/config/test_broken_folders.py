@@ -124,7 +124,7 @@ BROKEN: list[tuple[str, Changes, list[str]]] = [
     (
         "receipts of a database",
         edit(ERP, "every: 5m", "every: 5m\n            receipt: {file: x}"),
-        ["systems/erp.yaml:11:5 K300"],
+        ["systems/erp.yaml:11:15 K300"],
     ),
     (
         "totals of a database",
