@@ -57,7 +57,7 @@ def test_an_interface_table_in_oracles_words() -> None:
     assert again.endswith("FOR UPDATE")
     assert "\"DEAL_TIME\"=to_char(sysdate, 'YYYY-MM-DD HH24:MI:SS')" in failed
     assert '"MSG"=:' in failed
-    assert '"MSG"=NULL' in text(made.done([1]), "oracle")
+    assert '"MSG"=NULL' in text(made.done([1], "17"), "oracle")
     assert text(made.unmoved([1]), "oracle").startswith('SELECT "NC"."IF_ORDER"."ID" FROM "NC"."IF_ORDER" WHERE')
 
 
@@ -65,7 +65,7 @@ def test_an_interface_table_in_sql_servers_words() -> None:
     made = form("mssql")
 
     assert text(made.page([], 1000), "mssql").startswith("SELECT TOP")
-    assert "[DEAL_TIME]=convert(varchar(19), sysdatetime(), 120)" in text(made.done([1]), "mssql")
+    assert "[DEAL_TIME]=convert(varchar(19), sysdatetime(), 120)" in text(made.done([1], "17"), "mssql")
     assert "[NC].[IF_ORDER]" in text(made.again([1]), "mssql")
 
 
