@@ -49,7 +49,8 @@ def folder(tmp_path: Path, clouds: tuple[Cloud, Cloud]) -> Path:
         file.write_text(text)
     for name in ("dingtalk-users.txt", "wecom-users.txt"):
         (tmp_path / name).write_text("\n".join(USERS))
-    _database(tmp_path / "hr.db")
+    (tmp_path / "data").mkdir()
+    _database(tmp_path / "data" / "hr.db")
     return tmp_path
 
 

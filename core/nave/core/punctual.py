@@ -31,8 +31,6 @@ class Punctual(psycopg.Connection[Any]):
     """How long to wait for one answer."""
     cancels = False
     """Whether to ask the server to end what it was too slow with: where it has no time limit of its own."""
-    answered = float("-inf")
-    """When it last had an answer, by the steady clock."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -40,9 +38,7 @@ class Punctual(psycopg.Connection[Any]):
 
     def wait(self, gen: Any, *arguments: Any, **named: Any) -> Any:
         """Wait for an answer, at most `seconds`."""
-        answer = super().wait(self._within(gen), *arguments, **named)
-        self.answered = time.monotonic()
-        return answer
+        return super().wait(self._within(gen), *arguments, **named)
 
     def _within(self, gen: Any) -> Generator[Any, Any, Any]:
         """What the driver waits for, step by step; it asks again every tenth of a second or so."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -19,8 +17,6 @@ ANSWER_SECONDS = 120.0
 _GRACE_SECONDS = 10.0
 """How much longer than the server's own limit the client waits: a server that lives says itself that it was too long."""
 _PING_SECONDS = 5.0
-_FRESH_SECONDS = 1.0
-"""A server that went away since then is noticed by the next statement, as it is in the middle of a transaction."""
 
 # A peer that is gone without a word (a cut cable, a firewall that forgot, a machine without power) is noticed within
 # about ten seconds, whether an answer is awaited (keep-alives) or data is on its way out (the user time-out).
@@ -69,8 +65,7 @@ def served(url: sa.URL, *, durable: bool = True) -> sa.Engine:
     )
     sa.event.listen(engine, "do_connect", _connecting(seconds + _GRACE_SECONDS))
     sa.event.listen(engine, "handle_error", _forget_useless)
-    ping = _unless_fresh(hurried(engine.dialect.do_ping, _PING_SECONDS))
-    setattr(engine.dialect, "do_ping", ping)  # noqa: B010 - of one dialect object
+    setattr(engine.dialect, "do_ping", hurried(engine.dialect.do_ping, _PING_SECONDS))  # noqa: B010 - of one dialect object
     return engine
 
 
@@ -98,15 +93,6 @@ def _connecting(seconds: float) -> Any:
         return connection
 
     return connect
-
-
-def _unless_fresh(ping: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    """The pool's question, but not of a connection that was at work a moment ago: a busy hub would ask all the time."""
-
-    def ask(connection: Any) -> bool:
-        return time.monotonic() - connection.answered < _FRESH_SECONDS or ping(connection)
-
-    return ask
 
 
 def _forget_useless(context: sa.ExceptionContext) -> None:
