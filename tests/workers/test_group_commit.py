@@ -342,3 +342,15 @@ def test_an_event_does_not_wait_for_a_row_that_another_process_has_locked(store:
         assert (batches(hub), applied(hub)) == (2, 1)
     hub.apply()
     assert applied(hub) == 2
+
+
+def test_an_event_does_not_overtake_what_its_source_said_before(store: Store) -> None:
+    hub = door(store)
+    hub.land(CRM, customer("B", 1))
+
+    land_one(hub, "A", 1)
+
+    assert (batches(hub), applied(hub)) == (2, 0)
+    hub.apply()
+    land_one(hub, "A", 2)
+    assert applied(hub) == 3

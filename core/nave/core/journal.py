@@ -297,6 +297,18 @@ def pending(tx: Transaction, sources: Iterable[str]) -> int:
     return int(tx.rows(waiting.where(*ours))[0][0])
 
 
+def any_pending(tx: Transaction, sources: Iterable[str]) -> bool:
+    """Whether anything of these sources waits to be applied: what comes now must not overtake it."""
+    return bool(tx.run(_ANY_PENDING, sources=list(sources)))
+
+
+_ANY_PENDING = Query(
+    lambda among: (
+        sa.select(t.journal.c.id).where(t.journal.c.state == _PENDING, among(t.journal.c.source, "sources")).limit(1)
+    )
+)
+
+
 def raw_text(record: Raw) -> str:
     """A raw record as a person reads it and a replay takes it; numbers keep every digit."""
     return _encoder.encode(record).decode()

@@ -15,7 +15,7 @@ import msgspec
 from nave.core import receipts
 from nave.core.depth import Depth
 from nave.core.errors import NaveError, PermanentError, RetryableError, StoreAway
-from nave.core.journal import Entry, Landed, Landing, land, prepare_landing
+from nave.core.journal import Entry, Landed, Landing, any_pending, land, prepare_landing
 from nave.core.protocols import Batch, Raw
 from nave.core.store import Transaction
 from nave.workers.apply import apply_landed
@@ -178,6 +178,8 @@ class GroupCommit:
         topics: set[str] = set()
         with hub.store.write() as tx:
             if not tx.try_serialise(sorted(f"entity:{name}" for name in _entities(hub, landings)), _ROWS_SECONDS):
+                raise _InOtherHands
+            if any_pending(tx, landings):  # of one source nothing overtakes what came before it
                 raise _InOtherHands
             for source, landing in landings.items():
                 landed[source] = self._land(tx, landing, by_source[source])
