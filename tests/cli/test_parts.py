@@ -6,6 +6,7 @@ import signal
 import subprocess
 import threading
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -149,6 +150,32 @@ def test_watch_runs_again_when_a_file_changes(clerks: Path) -> None:
     assert any("ok" in line for line in first)
     assert any("Nobody" in line for line in second)
     assert process.returncode == 130
+
+
+def test_a_mapping_is_tried_again_while_it_is_written_also_behind_a_mistake(clerks: Path) -> None:
+    text = (clerks / "mappings/shop/order.yaml").read_text("utf-8")
+    process = start("map", "try", "shop/order", "--watch", hub=clerks)
+    patience = threading.Timer(120, process.kill)
+    patience.start()
+    try:
+        first = until_line(process.stdout, "number")
+        (clerks / "mappings/shop/order.yaml").write_text(text + "  broken: [\n", "utf-8")
+        until_line(process.stderr, "error[")
+        (clerks / "mappings/shop/order.yaml").write_text(text.replace("number: NO", "number: NO ~ 'X'"), "utf-8")
+        second = until_line(process.stdout, "NO ~ 'X'")
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        patience.cancel()
+
+    assert "NO ~ 'X'" not in first
+    assert second
+
+
+def until_line(stream: IO[str] | None, part: str) -> str:
+    """The first line that holds this."""
+    assert stream is not None
+    return next(line for line in stream if part in line)
 
 
 def test_a_part_that_describes_what_another_source_of_its_system_describes_is_a_warning(clerks: Path) -> None:

@@ -432,8 +432,9 @@ ENTRIES: tuple[Entry, ...] = (
             _argument("mapping", "MAPPING"),
             _option("--input", "file", type=_FILE, metavar="F"),
             _option("--last", type=_COUNT, metavar="N"),
+            _flag("--watch"),
         ),
-        ("nave map try erp/customer --input samples/customers.csv", "nave map try erp/customer --last 5"),
+        ("nave map try erp/customer --input samples/customers.csv --watch", "nave map try erp/customer --last 5"),
         (*_LOOKING, exits.PARTLY),
     ),
     Entry(

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from nave.cli import exits
-from nave.cli.hubs import compiled_hub
+from nave.cli.hubs import compiled_hub, find_folder
 from nave.cli.mapped import Chosen, Record, chosen, records_to_try
 from nave.cli.page import Page
 from nave.cli.session import Session
+from nave.cli.watching import again
 from nave.config.problems import MASK
 from nave.core.entities import EntityType
 from nave.core.errors import NaveError
@@ -21,8 +22,13 @@ from nave.mappings.cases import canonical
 from nave.mappings.lineage import unread
 
 
-def try_mapping(session: Session, *, mapping: str, file: Path | None, last: int | None) -> int:
-    """Run a mapping on some records and store nothing; 4 if one was refused."""
+def try_mapping(session: Session, *, mapping: str, file: Path | None, last: int | None, watch: bool) -> int:
+    """Run a mapping on some records and store nothing; 4 if one was refused. With `watch`, again after each change."""
+    once = partial(_once, session, mapping, file, last)
+    return again(session, find_folder(session), once) if watch else once()
+
+
+def _once(session: Session, mapping: str, file: Path | None, last: int | None) -> int:
     config, compiled = compiled_hub(session)
     one = chosen(config, compiled, mapping)
     records = records_to_try(session, config, one, file, last)

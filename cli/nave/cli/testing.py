@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from nave.cli.hubs import examined, find_folder, nearest, read
 from nave.cli.page import Page
 from nave.cli.session import Session
 from nave.cli.tested import CaseRun, MappingRun, run_tests
-from nave.cli.watching import changes
+from nave.cli.watching import again
 
 
 def test(session: Session, *, select: str | None, junit: Path | None, coverage: bool, watch: bool) -> int:
@@ -24,12 +25,8 @@ def test(session: Session, *, select: str | None, junit: Path | None, coverage: 
     With `coverage`, mappings without tests count too, and every field that no case expects anything of is listed. With
     `watch`, again whenever a file of the hub changes, until somebody interrupts.
     """
-    later = changes(find_folder(session)) if watch else ()
-    status = _once(session, select, junit, coverage=coverage)
-    for _ in later:
-        session.remark("test.again")
-        status = _once(session, select, junit, coverage=coverage)
-    return status
+    once = partial(_once, session, select, junit, coverage=coverage)
+    return again(session, find_folder(session), once) if watch else once()
 
 
 def _once(session: Session, select: str | None, junit: Path | None, *, coverage: bool) -> int:

@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+
+from nave.cli.failures import BadHub, ended_by
+from nave.cli.session import Session
+from nave.core.errors import NaveError
 
 _FOLDERS = ("systems", "entities", "mappings", "tables", "python", "xslt")
 _LOOK_EVERY = 500
 """Milliseconds after which files are compared though nothing was heard: shares on a network send no events."""
 
 _State = Mapping[Path, tuple[int, int]]
+
+
+def again(session: Session, folder: Path, work: Callable[[], int]) -> int:
+    """Do it now and after each change of the hub's files, until somebody interrupts; mistakes end nothing."""
+    later = changes(folder)
+    status = _tried(session, work)
+    for _ in later:
+        session.remark("test.again")
+        status = _tried(session, work)
+    return status
+
+
+def _tried(session: Session, work: Callable[[], int]) -> int:
+    try:
+        return work()
+    except (NaveError, BadHub) as error:
+        return ended_by(error, session)
 
 
 def changes(folder: Path) -> Iterator[None]:
