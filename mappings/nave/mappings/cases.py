@@ -194,7 +194,7 @@ def given_record(
 
 
 def _completed(record: Any, used: Iterable[Steps]) -> Any:
-    """The record with null wherever the mapping reads and the record says nothing; lists, and what is read whole, as a whole."""
+    """The record with null wherever it says nothing and is read; lists, and what is read whole, as a whole."""
     for steps in sorted(used, key=lambda one: (LIST not in one, len(one), [str(step) for step in one])):
         _complete(record, steps)
     return record
