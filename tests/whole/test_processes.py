@@ -19,7 +19,7 @@ from tests.cli.calls import nave
 from tests.cli.tiny import write_hub
 from tests.whole.many import READ, Calls, Many, of, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 def test_of_two_schedulers_one_reads_and_when_it_is_killed_the_other_goes_on(many: Many) -> None:
@@ -136,7 +136,7 @@ def test_a_frozen_worker_that_wakes_up_sends_nothing_that_others_have_sent(many:
     until(lambda: len(target.calls) > 20)
     frozen.send_signal(signal.SIGSTOP)
     many.start("worker", "--poll", "0.1")
-    until(lambda: many.delivered() == 300, 90)
+    until(lambda: many.delivered() == 300, 240)
     sent = len(target.calls)
     frozen.send_signal(signal.SIGCONT)
     until(lambda: many.holder("process:" + _process(many, frozen.pid)) == frozen.pid)

@@ -116,6 +116,8 @@ def test_invoices_and_movements_of_another_system_are_drafts_in_tryton_and_come_
         (lost,) = shown(one.peer, "stock.location", [["type", "=", "lost_found"]], "id")
         one.peer.write("stock.location", lost["id"], {"code": "LOST"}, None)
         one.mes.held |= {"invoice": {}, "stock_movement": {}}
+        one.settle()
+        others = [doc["number"] for doc in golden(one, "stock_movement")]
         place = {"street": "路 1", "city": "上海", "postcode": None}
         one.mes.edit("customer", {"code": "M1", "name": "盈硕", "status": "active", "addresses": [place]})
         one.mes.edit("product", {"code": "M2", "name": "主轴箱", "status": "active", "unit": "u", "price": "12.50"})
@@ -139,7 +141,7 @@ def test_invoices_and_movements_of_another_system_are_drafts_in_tryton_and_come_
         assert (invoice["state"], str(invoice["total_amount"])) == ("draft", "37.50")
         assert (move["state"], len(move["moves"])) == ("draft", 1)
         assert [(doc["number"], doc["status"]) for doc in golden(one, "invoice")] == [("FP1", "posted")]
-        assert [doc["number"] for doc in golden(one, "stock_movement")] == ["RK1"]
+        assert sorted(doc["number"] for doc in golden(one, "stock_movement")) == sorted([*others, "RK1"])
         assert one.letters() == []
         assert (again, one.versions()) == (0, versions)
 
