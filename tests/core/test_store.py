@@ -118,6 +118,20 @@ def test_an_upsert_replaces_what_is_there_and_keeps_by_rule_what_it_must(store: 
     assert [tuple(row) for row in found] == [(f"{n:03}", "new", 1.0 if n < rows else 0.5) for n in range(rows + 1)]
 
 
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 50, 63, 64, 65, 127, 300])
+def test_every_row_of_any_number_is_written_once(store: Store, count: int) -> None:
+    rows = [(f"{number:03}", f"位置{number}", float(number)) for number in range(count)]
+
+    with store.write() as tx:
+        tx.insert(t.checkpoint, _ROW, rows)
+        tx.upsert(t.checkpoint, _ROW, [(name, f"{text}!", at) for name, text, at in rows])
+
+    with store.read() as tx:
+        columns = (t.checkpoint.c.source, t.checkpoint.c.position, t.checkpoint.c.at)
+        stored = tx.rows(sa.select(*columns).order_by(t.checkpoint.c.source))
+    assert [tuple(row) for row in stored] == [(name, f"{text}!", at) for name, text, at in rows]
+
+
 @pytest.mark.parametrize("count", [0, 1, 5000])
 def test_any_number_of_values_can_be_asked_for(store: Store, count: int) -> None:
     with store.write() as tx:

@@ -249,6 +249,11 @@ def test_a_moment_survives_the_way_through_text(moment: datetime) -> None:
 
     assert result("A | datetime", {"A": moment.isoformat(" ")}) == aware
     assert result("A | datetime", {"A": aware.isoformat()}) == aware
+    for precision in ("seconds", "milliseconds", "microseconds"):
+        text = moment.isoformat(timespec=precision)
+        read = datetime.fromisoformat(text).replace(tzinfo=UTC)
+        assert result("A | datetime", {"A": f"{text}Z"}) == read == result("A | datetime", {"A": f"{text}+00:00"})
+        assert result("A | datetime", {"A": f"{text} Z"}) == read
 
 
 def test_epoch_reads_seconds_and_milliseconds() -> None:

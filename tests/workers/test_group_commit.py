@@ -83,6 +83,24 @@ def test_64_senders_at_once_are_answered_after_their_commit_which_they_share(sto
     assert (books.received, books.applied) == (64, 64)
 
 
+def test_what_cannot_be_made_ready_before_its_turn_is_landed_and_applied_all_the_same(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = door(store)
+    group = GroupCommit(hub.hub)
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("nave.workers.land.prepare", broken)
+    with at_work(group):
+        assert asyncio.run(send(hub, group, 1))
+
+    hub.apply()
+    books = hub.books()[CRM]
+    assert (books.received, books.applied, books.pending) == (1, 1, 0)
+
+
 def test_each_sender_of_a_shared_commit_has_a_receipt_of_its_own_lines_only(store: Store) -> None:
     hub = door(store)
     group = GroupCommit(hub.hub)

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from nave.core.store import Query, Transaction
 from nave.core.store import schema as t
+from nave.core.store.query import Among
 
 _d = t.delivery.c
 _COLUMNS = (
@@ -182,11 +183,21 @@ def mark(tx: Transaction, sink: str, lease: str, marks: Sequence[Mark], now: flo
     A version that became due in the meantime makes a settled delivery ready again at once.
     """
     common = {"n_sink": sink, "n_lease": lease, "n_now": now}
-    if marks:
-        tx.run_many(_MARK, [_mark_row(one) | common for one in sorted(marks, key=lambda one: one.record_id)])
+    in_order = sorted(marks, key=lambda one: one.record_id)
+    rows = _alike(in_order) if tx.alone else [(one, [one.record_id]) for one in in_order]
+    if rows:
+        tx.run_many(_MARK, [_mark_row(one) | common | {"n_records": numbers} for one, numbers in rows])
 
 
-def _marking() -> sa.Executable:
+def _alike(marks: Sequence[Mark]) -> list[tuple[Mark, list[int]]]:
+    """One mark of each kind, and the records that it is said of: most of a batch are simply delivered."""
+    found: dict[tuple[Any, ...], tuple[Mark, list[int]]] = {}
+    for one in marks:
+        found.setdefault(one[1:], (one, []))[1].append(one.record_id)
+    return list(found.values())
+
+
+def _marking(among: Among) -> sa.Executable:
     def new(name: str, column: sa.Column[Any]) -> sa.BindParameter[Any]:
         return sa.bindparam(name, type_=column.type)
 
@@ -194,7 +205,7 @@ def _marking() -> sa.Executable:
     now = new("n_now", _d.next_at)
     return (
         sa.update(t.delivery)
-        .where(_d.sink == sa.bindparam("n_sink"), _d.record_id == sa.bindparam("n_record"))
+        .where(_d.sink == sa.bindparam("n_sink"), among(_d.record_id, "n_records"))
         .where(_d.lease == sa.bindparam("n_lease"))
         .values(
             state=sa.case((newer, int(t.Due.READY)), else_=new("n_state", _d.state)),
@@ -215,7 +226,7 @@ def _marking() -> sa.Executable:
     )
 
 
-_MARK = Query(lambda _: _marking())
+_MARK = Query(_marking)
 
 
 def held(tx: Transaction, sink: str, lease: str, record_ids: Iterable[int]) -> set[int]:

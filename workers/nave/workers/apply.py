@@ -50,15 +50,17 @@ def apply_step(hub: Hub) -> Applied | None:
     return done
 
 
-def apply_landed(hub: Hub, flow: SourceFlow, entry: Entry, tx: Transaction) -> frozenset[str] | None:
+def apply_landed(
+    hub: Hub, flow: SourceFlow, entry: Entry, tx: Transaction, prepared: Prepared | None = None
+) -> frozenset[str] | None:
     """Apply a small batch in the transaction that lands it; the sinks that have work, or None where it must wait.
 
     One commit in place of two, and no other thread: half the way of an event. What goes wrong in a way that nobody thought
-    of is left to `apply_step`, which finds the culprit.
+    of is left to `apply_step`, which finds the culprit. `prepared`: what was made of the batch before it had its number.
     """
     try:
         with tx.savepoint():
-            return _with_parts(hub, flow, entry, tx)
+            return _with_parts(hub, flow, entry, tx, prepared)
     except RetryableError:
         raise
     except Exception as error:
@@ -66,9 +68,12 @@ def apply_landed(hub: Hub, flow: SourceFlow, entry: Entry, tx: Transaction) -> f
         return None
 
 
-def _with_parts(hub: Hub, flow: SourceFlow, entry: Entry, tx: Transaction) -> frozenset[str]:
+def _with_parts(
+    hub: Hub, flow: SourceFlow, entry: Entry, tx: Transaction, prepared: Prepared | None = None
+) -> frozenset[str]:
     claim = Claim(hub.store, [entry], tx)
-    _done, sinks, handed_on = _commit(hub, flow, claim, prepare(hub.store, flow, [entry], look=False), apart=False)
+    ready = prepared.of(entry.id) if prepared else prepare(hub.store, flow, [entry], look=False)
+    _done, sinks, handed_on = _commit(hub, flow, claim, ready, apart=False)
     return sinks.union(*(_with_parts(hub, hub.sources[one.source], one, tx) for one in handed_on))
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+import structlog
 
 from nave.core import receipts
 from nave.core.depth import Depth
@@ -20,6 +21,9 @@ from nave.core.protocols import Batch, Raw
 from nave.core.store import Transaction
 from nave.workers.apply import apply_landed
 from nave.workers.flows import Hub, SourceFlow
+from nave.workers.prepare import Prepared, prepare
+
+_log = structlog.get_logger()
 
 
 def land_batch(hub: Hub, flow: SourceFlow, batch: Batch) -> Landed:
@@ -176,6 +180,7 @@ class GroupCommit:
         hub = self._hub
         landed: dict[str, Landed] = {}
         topics: set[str] = set()
+        prepared = {source: _ahead(hub, landing) for source, landing in landings.items()}
         with hub.store.write() as tx:
             if not tx.try_serialise(sorted(f"entity:{name}" for name in _entities(hub, landings)), _ROWS_SECONDS):
                 raise _InOtherHands
@@ -183,7 +188,7 @@ class GroupCommit:
                 raise _InOtherHands
             for source, landing in landings.items():
                 landed[source] = self._land(tx, landing, by_source[source])
-                topics |= _applied(hub, source, landing, landed[source], tx)
+                topics |= _applied(hub, landing, landed[source], tx, prepared[source])
         return landed, topics
 
 
@@ -191,9 +196,20 @@ class _InOtherHands(Exception):
     """Somebody else is at work on these records: nobody waits here for that, and workers take them up later."""
 
 
-def _applied(hub: Hub, source: str, landing: Landing, landed: Landed, tx: Transaction) -> set[str]:
+def _ahead(hub: Hub, landing: Landing) -> Prepared | None:
+    """What can be made of a batch while others write; None where that goes wrong, which is then found in its own turn."""
     try:
-        sinks = apply_landed(hub, hub.sources[source], _entry(landing, landed), tx)
+        return prepare(hub.store, hub.sources[landing.source], [_entry(landing, 0, hub.clock())], look=False)
+    except Exception as error:
+        _log.warning("batch.later", source=landing.source, reason=str(error))
+        return None
+
+
+def _applied(hub: Hub, landing: Landing, landed: Landed, tx: Transaction, prepared: Prepared | None) -> set[str]:
+    assert landed.journal_id is not None
+    try:
+        entry = _entry(landing, landed.journal_id, landed.at)
+        sinks = apply_landed(hub, hub.sources[landing.source], entry, tx, prepared)
     except RetryableError as error:
         if hub.store.embedded:  # there nobody else is at work on them
             raise
@@ -207,10 +223,9 @@ def _entities(hub: Hub, sources: Iterable[str]) -> set[str]:
     return {flow.rules.type.name for flow in flows}.union(*(_entities(hub, flow.parts) for flow in flows))
 
 
-def _entry(landing: Landing, landed: Landed) -> Entry:
-    assert landed.journal_id is not None
-    batch, number = landing.batch, landed.journal_id
-    return Entry(number, landing.source, number, dict(batch.origin), list(batch.records), list(batch.places), landed.at)
+def _entry(landing: Landing, number: int, at: float) -> Entry:
+    batch = landing.batch
+    return Entry(number, landing.source, number, dict(batch.origin), list(batch.records), list(batch.places), at)
 
 
 def _batch(requests: Sequence[_Request]) -> Batch:

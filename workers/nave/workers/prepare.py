@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any
 
@@ -46,6 +46,15 @@ class Prepared:
         self.dead += more.dead
         self.left_out += more.left_out
         self.gone += more.gone
+
+    def of(self, batch: int) -> Prepared:
+        """The same of one batch that was prepared before it had its number."""
+        return Prepared(
+            [one._replace(journal_id=batch, arrival=batch) for one in self.candidates],
+            [replace(one, journal_id=batch) for one in self.dead],
+            [batch] * len(self.left_out),
+            [one._replace(journal_id=batch, arrival=batch) for one in self.gone],
+        )
 
 
 def prepare(store: Store, flow: SourceFlow, entries: Sequence[Entry], *, look: bool = True) -> Prepared:

@@ -6,8 +6,10 @@ SQLAlchemy's executemany costs three times the driver's on SQLite, and PostgreSQ
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Sequence
 from functools import cache
+from itertools import chain
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -17,11 +19,17 @@ Rows = Sequence[tuple[Any, ...]]
 Rules = tuple[tuple[str, str], ...]
 _COPY_FROM = 50
 """Below this many rows a COPY costs more than it saves."""
+_AT_ONCE = (64, 32, 16, 8, 4, 2, 1)
+"""Rows per statement of SQLite, as many as can be. The driver gives up Python's lock at each row of an executemany, and has
+to wait for it again while other threads work: that took longer than the rows."""
 _POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 class Dialect(Protocol):
     """What the store needs from a database beside standard SQL."""
+
+    one_writer: bool
+    """Whether only one transaction can write at a time."""
 
     def insert(self, connection: sa.Connection, table: sa.Table, columns: Sequence[str], rows: Rows) -> None: ...
 
@@ -55,6 +63,21 @@ def _insert_sql(table: sa.Table, columns: tuple[str, ...], mark: str, into: str 
 
 
 @cache
+def _many(sql: str, rows: int, conflict: str) -> str:
+    """An insert of one row as one of several."""
+    head, _, marks = sql.rpartition(" VALUES ")
+    return f"{head} VALUES {', '.join([marks] * rows)}{conflict}"
+
+
+def _in_chunks(cursor: sqlite3.Cursor, sql: str, rows: Rows, conflict: str = "") -> None:
+    done = 0
+    for size in _AT_ONCE:
+        while len(rows) - done >= size:
+            cursor.execute(_many(sql, size, conflict), list(chain.from_iterable(rows[done : done + size])))
+            done += size
+
+
+@cache
 def _arrays_sql(table: sa.Table, columns: tuple[str, ...]) -> str:
     types = [table.c[column].type.compile(dialect=_POSTGRESQL) for column in columns]
     names = ", ".join(f'"{column}"' for column in columns)
@@ -73,12 +96,14 @@ def _conflict_sql(table: sa.Table, columns: tuple[str, ...], rules: Rules) -> st
 
 
 class _Sqlite:
+    one_writer = True
+
     def insert(self, connection: sa.Connection, table: sa.Table, columns: Sequence[str], rows: Rows) -> None:
-        _driver(connection).executemany(_insert_sql(table, tuple(columns), "?"), rows)
+        _in_chunks(_driver(connection), _insert_sql(table, tuple(columns), "?"), rows)
 
     def upsert(self, connection: sa.Connection, table: sa.Table, columns: Sequence[str], rows: Rows, rules: Rules) -> None:
         names = tuple(columns)
-        _driver(connection).executemany(_insert_sql(table, names, "?") + _conflict_sql(table, names, rules), rows)
+        _in_chunks(_driver(connection), _insert_sql(table, names, "?"), rows, _conflict_sql(table, names, rules))
 
     def among(self, column: sa.ColumnElement[Any], values: list[Any]) -> sa.ColumnElement[bool]:
         listed = sa.func.json_each(json.dumps(values, ensure_ascii=False)).table_valued("value")
@@ -103,6 +128,8 @@ class _Sqlite:
 
 
 class _Postgresql:
+    one_writer = False
+
     def insert(self, connection: sa.Connection, table: sa.Table, columns: Sequence[str], rows: Rows) -> None:
         names = tuple(columns)
         cursor = _driver(connection)

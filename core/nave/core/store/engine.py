@@ -106,6 +106,11 @@ class Transaction:
         """`column IN values` with one parameter, however many values there are."""
         return self._dialect.among(column, list(values))
 
+    @property
+    def alone(self) -> bool:
+        """Whether nobody else can write until this ends, so that the order in which rows are locked is of no matter."""
+        return self._dialect.one_writer
+
     def serialise(self, name: str) -> None:
         """Let one transaction at a time work under this name; held until the commit."""
         if name not in self._held:

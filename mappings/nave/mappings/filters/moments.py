@@ -25,6 +25,9 @@ _TIME = r"(?P<H>[0-9]{1,2})(?::|时|点)(?P<M>[0-9]{1,2})(?:(?::|分)(?P<S>[0-9]
 _LOOSE = re.compile(rf"{_DATE}(?:[ T]*{_TIME} ?(?P<o>Z|[+-][0-9]{{2}}:?[0-9]{{2}})?)?", re.ASCII)
 _DIGITS = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})(?:([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{3})?)?", re.ASCII)
 
+_ISO = frozenset((19, 23, 26, 20, 24, 27, 25, 29, 32))
+"""Lengths of what systems mostly write: to the second, milli- or microsecond; nothing, `Z` or `+08:00` behind it."""
+
 _EXCEL_ZERO = datetime(1899, 12, 30)  # noqa: DTZ001  (a serial number has no zone; the caller adds the system's)
 _EXCEL_LEAP, _EXCEL_LAST = 60, 2_958_465
 _COMPACT_FIRST, _COMPACT_LAST = 1000_01_01, 9999_12_31
@@ -119,7 +122,7 @@ def _datetime(around: Surroundings, pattern: str | None = None) -> Apply:
     iso, combine = datetime.fromisoformat, datetime.combine  # combine takes a third of the time of replace
 
     def auto(value: Any) -> datetime | None:
-        if type(value) is str and len(value) in (19, 23, 26) and value[4] == "-" == value[7] and value[10] in " T":
+        if type(value) is str and len(value) in _ISO and value[4] == "-" == value[7] and value[10] in " T":
             try:
                 moment = iso(value)
             except ValueError:
