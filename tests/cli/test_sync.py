@@ -95,3 +95,56 @@ def test_while_a_hub_runs_the_records_are_only_landed_and_the_hub_does_the_rest(
     assert answer.status == 0
     assert answer.data["landed_only"]
     assert answer.data["landed"]["records"] == 2
+
+
+_ORDERS = {
+    "hub.yaml": "hub: joined\nstore: sqlite:///nave.db\n",
+    "systems/erp.yaml": """\
+system: erp
+connections:
+  drop: {type: files, url: ./drop/erp}
+sources:
+  orders:
+    entity: order
+    from: drop
+    mapping: erp/order
+    ready: {quiet: 1ms}
+    pattern: "ORD_{run}_head.csv"
+    format: {type: csv}
+    join: {file: "ORD_{run}_lines.csv", by: "NO"}
+""",
+    "mappings/erp/order.yaml": """\
+mapping: erp/order
+from: erp.orders
+to: order
+key: "NO"
+fields:
+  number: "NO"
+  customer: {key: BUYER}
+  date: DAY | date
+  lines:
+    each: lines
+    fields: {line: item.LINE, product: {key: item.CODE}, quantity: {value: item.QTY, unit: "'PCS'"}}
+""",
+}
+
+
+def test_a_head_file_is_put_there_with_the_line_file_beside_it(tmp_path: Path) -> None:
+    hub = tmp_path / "hub"
+    for name, text in _ORDERS.items():
+        (hub / name).parent.mkdir(parents=True, exist_ok=True)
+        (hub / name).write_text(text, encoding="utf-8")
+    head, lines = tmp_path / "ORD_7_head.csv", tmp_path / "ORD_7_lines.csv"
+    head.write_text("NO,BUYER,DAY\nA1,C1,2026-11-01\nA2,C1,2026-11-02\n", encoding="utf-8")
+
+    alone = nave("sync", "erp.orders", "--file", head, hub=hub)
+    lines.write_text("NO,LINE,CODE,QTY\nA1,1,P1,2\nA1,2,P2,1\n", encoding="utf-8")
+    reversed_ = nave("sync", "erp.orders", "--file", lines, hub=hub)
+    both = nave("sync", "erp.orders", "--file", head, "--json", hub=hub)
+
+    assert (alone.status, reversed_.status) == (2, 2)
+    assert "ORD_7_lines.csv is not beside it" in alone.err
+    assert "its pattern is ORD_{run}_head.csv" in reversed_.err
+    assert (both.data["landed"]["records"], both.data["counts"]["dead"]) == (2, 0)
+    shown = nave("show", "order/A1", "--json", hub=hub)
+    assert [one["line"] for one in shown.data["document"]["lines"]] == ["1", "2"]

@@ -93,25 +93,45 @@ class _Task:
 
 
 def drop(config: HubConfig, flow: SourceFlow, file: Path) -> Path:
-    """Copy a file into the source's folder, there at once or not at all, with its marker if the source waits for one."""
+    """Copy a file into the source's folder, there at once or not at all, with its marker if the source waits for one.
+
+    The line file of a head file is copied from beside it, and first, so that the head never waits for it.
+    """
     options = config.sources[flow.name].options
     pattern, folder = getattr(options, "pattern", None), flow.watch
     if folder is None or not isinstance(pattern, str):
         raise Stop(exits.USAGE, "NAVE-E215", name=flow.name)
-    if not fnmatchcase(file.name, pattern):
-        raise Stop(exits.USAGE, "NAVE-E217", file=file.name, pattern=pattern)
-    target, part = folder / file.name, folder / f".{file.name}.part"
+    wanted = [file] if (lines := _line_file(options, pattern, file)) is None else [lines, file]
     folder.mkdir(parents=True, exist_ok=True)
-    if target.exists():
-        raise Stop(exits.REFUSED, "NAVE-E218", file=target)
+    if there := next((one.name for one in wanted if (folder / one.name).exists()), None):
+        raise Stop(exits.REFUSED, "NAVE-E218", file=folder / there)
+    marker = getattr(getattr(options, "ready", None), "marker", None)
+    for one in wanted:
+        _copy(one, folder / one.name)
+        if marker:
+            (folder / (one.name + marker)).touch()
+    return folder / file.name
+
+
+def _line_file(options: Any, pattern: str, file: Path) -> Path | None:
+    """What has to come with a file, where the source reads heads and lines from two; refuses a name that does not fit."""
+    pairs = getattr(options, "pairs", None)
+    lines = pairs.lines_of(file.name) if pairs else None
+    if not (fnmatchcase(file.name, pattern) if pairs is None else lines):
+        raise Stop(exits.USAGE, "NAVE-E217", file=file.name, pattern=pattern)
+    if lines is None:
+        return None
+    if not (beside := file.with_name(lines)).is_file():
+        raise Stop(exits.USAGE, "NAVE-E225", file=file.name, lines=lines)
+    return beside
+
+
+def _copy(file: Path, target: Path) -> None:
+    part = target.with_name(f".{target.name}.part")
     shutil.copyfile(file, part)
     with part.open("rb") as copied:
         os.fsync(copied.fileno())
     part.rename(target)
-    marker = getattr(getattr(options, "ready", None), "marker", None)
-    if marker:
-        target.with_name(target.name + marker).touch()
-    return target
 
 
 def _landed(hub: Hub, task: _Task, meter: Meter) -> Receipt:
