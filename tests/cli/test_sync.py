@@ -147,4 +147,4 @@ def test_a_head_file_is_put_there_with_the_line_file_beside_it(tmp_path: Path) -
     assert "its pattern is ORD_{run}_head.csv" in reversed_.err
     assert (both.data["landed"]["records"], both.data["counts"]["dead"]) == (2, 0)
     shown = nave("show", "order/A1", "--json", hub=hub)
-    assert [one["line"] for one in shown.data["document"]["lines"]] == ["1", "2"]
+    assert [one["line"] for one in shown.data["records"][0]["document"]["lines"]] == ["1", "2"]
