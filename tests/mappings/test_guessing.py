@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from nave.core.entities import shipped
 from nave.mappings import Mapped, MappingSpec, compile_inbound, guess
+from nave.mappings.synonyms import SYNONYMS
 from nave.mappings.syntax import parse
 
 ERP = [
@@ -55,6 +57,29 @@ def test_chinese_names_and_their_pinyin_are_understood(records: list[dict[str, A
     first, _second = mapped(records)
 
     assert (first.key, first.values["code"], first.values["name"]) == ("7", "7", "甲")
+
+
+PAYMENTS = [
+    {"NO": "R1", "CUST": "C1", "DAY": "2026-11-01", "AMOUNT": "12.50", "CUR": "USD"},
+    {"NO": "R2", "CUST": "C1", "DAY": "2026-11-02", "AMOUNT": "2.50", "CUR": "CNY"},
+]
+MOVED = [{"单据号": "M1", "物料编码": "P1", "数量": "5", "单位": "PCS", "入库日期": "2026-11-02", "类型": "in"}]
+
+
+def test_short_names_and_what_stands_beside_a_number_are_understood() -> None:
+    first, second = mapped(PAYMENTS, "payment")
+    (moved,) = mapped([*MOVED, MOVED[0] | {"单据号": "M2"}], "stock_movement")[:1]
+
+    assert (first.key, first.values["customer"]) == ("R1", {"system": "erp", "key": "C1"})
+    assert first.values["date"].isoformat() == "2026-11-01"
+    assert [one.values["amount"]["currency"] for one in (first, second)] == ["USD", "CNY"]
+    assert moved.values["quantity"] == {"value": Decimal(5), "unit": "PCS"}
+    assert list(guess(PAYMENTS, shipped()["payment"]).unmatched) == []
+
+
+@pytest.mark.parametrize("entity", [name for name in SYNONYMS if name])
+def test_every_word_leads_to_a_field_that_is_there(entity: str) -> None:
+    assert set(SYNONYMS[entity].values()) <= set(shipped()[entity].model.model_fields)
 
 
 def test_a_code_that_repeats_is_no_key() -> None:

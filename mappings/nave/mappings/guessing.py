@@ -114,9 +114,13 @@ def guess(records: Sequence[Mapping[str, Any]], entity: EntityType) -> Guess:
     for likeness, name, column in sorted(_likely(columns, shape, entity.name), key=lambda one: -one[0]):
         if likeness >= _CLOSE and name not in matched and column not in matched.values():
             matched[name] = column
-    fields = {name: _form(name, matched[name], shape.fields[name]) for name in shape.fields if name in matched}
+    free = [column for column in columns if column not in matched.values() and column.everywhere]
+    beside = {word: column for column in reversed(free) if (word := _meaning(column.name, entity.name)) in _BESIDE}
+    fields = {name: _form(name, matched[name], shape.fields[name], beside) for name in shape.fields if name in matched}
     version = next((one for one in columns if one.kind == "moment" and _meaning(one.name, entity.name) == "changed"), None)
     used = {column.name for column in matched.values()} | {one.name for one in (key, version) if one}
+    members = {member for form in fields.values() if isinstance(form, dict) for member in form}
+    used |= {column.name for word, column in beside.items() if _BESIDE[word] in members}
     return Guess(
         key=_path(key.name) if key else None,
         version=f"{_path(version.name)} | datetime" if version else None,
@@ -165,16 +169,25 @@ def _sounds(name: str) -> str:
     return "".join(lazy_pinyin(name)).replace("_", "")
 
 
-def _form(name: str, column: Column, shape: Shape) -> Any:
+_BESIDE = {"currency": "amount", "unit": "value"}
+"""What stands beside a number -> the member that it is said of."""
+
+
+def _form(name: str, column: Column, shape: Shape, beside: Mapping[str, Column]) -> Any:
     path = _path(column.name)
     optional = "" if column.everywhere else " | optional"
     if shape.kind == "object" and "amount" in shape.fields:
-        return {"amount": f"{path}{optional} | decimal(2)", "currency": {"const": "CNY"}}
+        return {"amount": f"{path}{optional} | decimal(2)", "currency": _said(beside.get("currency"), "CNY")}
     if shape.kind == "object" and "value" in shape.fields:
-        return {"value": f"{path}{optional} | decimal", "unit": {"const": "H87"}}
+        return {"value": f"{path}{optional} | decimal", "unit": _said(beside.get("unit"), "H87")}
     if shape.kind == "ref":
         return f"{path}{optional}"
     return f"{path}{optional}{_filter(name, column, shape)}"
+
+
+def _said(column: Column | None, usual: str) -> Any:
+    """What the sample says of it; else what it mostly is, for a person to look at."""
+    return _path(column.name) if column else {"const": usual}
 
 
 _BY_TYPE: tuple[tuple[type, str], ...] = (

@@ -16,6 +16,7 @@ _COMMON = {
     "email": "email mail e_mail 邮箱 邮件 youxiang",
     "remark": "remark memo note comment 备注 beizhu",
     "currency": "currency cur ccy 币种 bizhong",
+    "unit": "unit uom meins 单位 计量单位 danwei jiliangdanwei",
     "changed": "updated_at updatedat changed changed_at modified modify_date modifytime last_update ts 修改时间 更新时间 "
     "xiugaishijian gengxinshijian",
 }
@@ -51,8 +52,8 @@ _OWN = {
     },
     "order": {
         "number": "no number order_no orderno so_no bill_no 订单号 单号 订单编号 dingdanhao danhao",
-        "customer": "customer cust_code customer_code 客户 客户编码 kehu kehubianma",
-        "date": "date order_date bill_date 日期 订单日期 单据日期 riqi dingdanriqi",
+        "customer": "customer cust cust_code cust_no customer_code ccuscode buyer 客户 客户编码 kehu kehubianma",
+        "date": "date day ddate order_date bill_date 日期 订单日期 单据日期 riqi dingdanriqi",
         "total": "total amount 合计 总金额 金额 heji zongjine jine",
         "salesperson": "salesman salesperson 业务员 yewuyuan",
     },
@@ -64,8 +65,45 @@ _OWN = {
     },
     "invoice": {
         "number": "no number invoice_no invoicenumber 发票号码 发票号 fapiaohaoma",
-        "date": "date invoice_date issuetime 开票日期 kaipiaoriqi",
-        "customer": "customer buyer 客户 购方 goufang",
+        "date": "date day invoice_date issuetime 开票日期 kaipiaoriqi",
+        "customer": "customer cust cust_code customer_code buyer 客户 客户编码 购方 kehu goufang",
+        "order": "order order_no so_no 订单号 dingdanhao",
+        "total": "total amount gross 价税合计 金额 jiashuiheji jine",
+        "net": "net 不含税金额 buhanshuijine",
+        "tax": "tax tax_amount 税额 shuie",
+    },
+    "payment": {
+        "number": "no number receipt_no payment_no bill_no 回款单号 收款单号 单号 shoukuandanhao danhao",
+        "date": "date day pay_date receipt_date bill_date 日期 回款日期 收款日期 riqi huikuanriqi shoukuanriqi",
+        "customer": "customer cust cust_code customer_code payer 客户 客户编码 付款方 kehu kehubianma",
+        "invoice": "invoice invoice_no 发票号 发票号码 fapiaohao",
+        "order": "order order_no so_no 订单号 dingdanhao",
+        "amount": "amount total money 金额 回款金额 收款金额 jine huikuanjine",
+        "method": "method settlement 结算方式 付款方式 jiesuanfangshi",
+    },
+    "shipment": {
+        "number": "no number delivery_no shipment_no bill_no 发货单号 出库单号 单号 fahuodanhao danhao",
+        "date": "date day ship_date delivery_date 日期 发货日期 riqi fahuoriqi",
+        "customer": "customer cust cust_code customer_code 客户 客户编码 收货方 kehu kehubianma",
+        "order": "order order_no so_no 订单号 dingdanhao",
+        "carrier": "carrier forwarder 承运商 物流公司 chengyunshang",
+        "tracking": "tracking tracking_no waybill 运单号 物流单号 yundanhao",
+    },
+    "stock_movement": {
+        "number": "no number bill_no doc_no 单号 单据号 入库单号 danhao rukudanhao",
+        "product": "product item item_code material matnr 物料 物料编码 存货编码 产品编码 wuliao wuliaobianma",
+        "quantity": "qty quantity 数量 shuliang",
+        "warehouse": "warehouse wh stock store 仓库 仓库编码 cangku",
+        "lot": "lot batch batch_no 批号 批次 pihao",
+        "kind": "kind type direction 类型 出入库类型 leixing",
+        "at": "at time date day 时间 日期 入库日期 shijian riqi rukuriqi",
+    },
+    "sold_product": {
+        "serial": "serial serial_no sn serno 序列号 出厂编号 机身号 xuliehao chuchangbianhao",
+        "product": "product item item_code material 产品 产品编码 物料编码 chanpin chanpinbianma",
+        "customer": "customer cust cust_code customer_code 客户 客户编码 kehu kehubianma",
+        "sold": "sold sold_at sale_date date 售出日期 销售日期 shouchuriqi xiaoshouriqi",
+        "warranty_until": "warranty warranty_until warranty_end 保修期至 质保到期 baoxiuqizhi",
     },
 }
 
