@@ -21,7 +21,7 @@ from nave.connectors.dropped import reading, room
 from nave.connectors.files import claims, source
 from nave.connectors.http import answers
 from nave.connectors.http import sink as http_sink
-from nave.core import dead, deliveries, golden, journal
+from nave.core import dead, deliveries, golden, journal, lapsed
 from nave.core.intake import Candidate, Intake
 from nave.core.journal import Landed
 from nave.core.protocols import Outcome
@@ -37,7 +37,7 @@ def _ack_before_commit() -> None:
     commit = land.GroupCommit._commit
 
     def early(self: Any, group: Any) -> None:
-        land._answer(group, landed=Landed(0, "", 0))
+        land._answer(group, landed=[Landed(0, "", 0)] * len(group))
         time.sleep(_GAP)
         commit(self, group)
 
@@ -195,8 +195,8 @@ def _stale_lease_writes() -> None:
     _put(loops, "deliver_step", swept)
     _put(deliver, "_write", frozen)
     _put(deliver, "LEASE_SECONDS", 0.5)
-    _put(deliveries, "BLIND_SECONDS", 0.5)
-    _put(deliveries, "_expired", lambda now, safe: t.delivery.c.lease_until < now)
+    _put(lapsed, "BLIND_SECONDS", 0.5)
+    _put(lapsed, "_expired", lambda now, safe: t.delivery.c.lease_until < now)
     _put(keep.Guarded, "write", lambda self, records: self.sink.write(records))
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
-from nave.core import dead, deliveries, golden, journal, waking
+from nave.core import dead, golden, journal, lapsed, waking
 from nave.core.journal import Landed
 from nave.core.protocols import Outcome
 from nave.core.store import schema as t
@@ -30,7 +30,7 @@ def ack_before_commit() -> Any:
     commit = land.GroupCommit._commit
 
     def early(self: land.GroupCommit, group: list[Any]) -> None:
-        land._answer(group, landed=Landed(None, "", 0))
+        land._answer(group, landed=[Landed(None, "", 0)] * len(group))
         commit(self, group)
 
     return mock.patch.object(land.GroupCommit, "_commit", early)
@@ -64,12 +64,12 @@ def retry_of_unknown_outcome() -> Any:
 
 def lease_of_dead_worker_is_retried() -> Any:
     """What a dead worker had under way is sent again, also to a target that cannot take a record twice."""
-    free = deliveries.free_expired
+    free = lapsed.free_expired
 
     def blindly(tx: Any, now: float, sinks: Mapping[str, bool], **options: Any) -> Any:
         return free(tx, now, dict.fromkeys(sinks, True), **options)
 
-    return mock.patch.object(deliveries, "free_expired", blindly)
+    return mock.patch.object(lapsed, "free_expired", blindly)
 
 
 def nobody_is_woken() -> Any:

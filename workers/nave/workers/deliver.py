@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from nave.core import creates, deliveries, waking
+from nave.core import creates, deliveries, lapsed, waking
 from nave.core.clock import id_text
 from nave.core.dead import bury
 from nave.core.deliveries import Claimed, Mark
@@ -68,7 +68,7 @@ def _claim(hub: Hub, flow: SinkFlow, lease: str, limit: int) -> tuple[list[Claim
     before = hub.left.get(flow.name)
     # Should the store break the step off, and be it while it says that it has committed, nothing may stay claimed for long.
     hub.left[flow.name] = Left(lease, before=before)
-    seconds = LEASE_SECONDS if flow.idempotent else deliveries.BLIND_SECONDS
+    seconds = LEASE_SECONDS if flow.idempotent else lapsed.BLIND_SECONDS
     # A lease that is forgotten at a power loss only makes the delivery due again; a blind target must never get it twice.
     with hub.store.write(durable=not flow.idempotent) as tx:
         _settle(tx, hub, flow, before)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from nave.core import creates, deliveries, journal, leases, pins, references, waking
+from nave.core import creates, deliveries, journal, lapsed, leases, pins, references, waking
 from nave.core.clock import id_text
 from nave.core.dead import Dead, bury
 from nave.core.errors import UnknownOutcome
@@ -61,7 +61,7 @@ def free_step(hub: Hub) -> bool:
     """Take over what dead workers had under way; looks first, so that it may be called every second."""
     sinks = {name: flow.idempotent for name, flow in hub.sinks.items()}
     with hub.store.read() as tx:
-        if not deliveries.any_expired(tx, hub.clock(), sinks):
+        if not lapsed.any_expired(tx, hub.clock(), sinks):
             return False
     with hub.store.write() as tx:
         topics = _free(hub, tx)
@@ -75,10 +75,10 @@ def free_own(hub: Hub, flow: SinkFlow) -> bool:
     if not hub.stamp:
         return False
     with hub.store.read() as tx:
-        if not deliveries.left_by(tx, flow.name, hub.stamp):
+        if not lapsed.left_by(tx, flow.name, hub.stamp):
             return False
     with hub.store.write() as tx:
-        freed = deliveries.free_own(tx, hub.clock(), flow.name, flow.idempotent, hub.stamp)
+        freed = lapsed.free_own(tx, hub.clock(), flow.name, flow.idempotent, hub.stamp)
         _park(hub, tx, freed)
     return bool(freed)
 
@@ -110,12 +110,12 @@ def free_all_leases(hub: Hub) -> None:
 def _free(hub: Hub, tx: Transaction, *, all_leases: bool = False) -> set[str]:
     """Free leases; where neither a repeat is safe nor the target can be asked, a person is, by a dead letter."""
     sinks = {name: flow.idempotent for name, flow in hub.sinks.items()}
-    freed = deliveries.free_expired(tx, hub.clock(), sinks, all_leases=all_leases)
+    freed = lapsed.free_expired(tx, hub.clock(), sinks, all_leases=all_leases)
     _park(hub, tx, freed)
     return {one.sink for one in freed}
 
 
-def _park(hub: Hub, tx: Transaction, freed: Sequence[deliveries.Freed]) -> None:
+def _park(hub: Hub, tx: Transaction, freed: Sequence[lapsed.Freed]) -> None:
     """A letter for each delivery that only a person can settle."""
     parked = [one for one in freed if one.state == t.Due.UNKNOWN and hub.sinks[one.sink].probe is None]
     r = t.record.c
