@@ -8,6 +8,7 @@ from __future__ import annotations
 from nave.connectors.nc.options import (
     NccOptions,
     NccSinkOptions,
+    NcFilesOptions,
     NcOptions,
     NcSinkOptions,
     U8Options,
@@ -18,16 +19,32 @@ from nave.core.protocols import ConnectorSpec, Setting, Sink
 
 def _nc_sink(connection: NcOptions, options: NcSinkOptions, setting: Setting) -> Sink:
     from nave.connectors.nc.dialects import NC
+    from nave.connectors.nc.service import way
     from nave.connectors.nc.sink import BillSink
 
-    return BillSink(NC, connection, options, setting)
+    return BillSink(NC, connection, options, way(connection, setting))
+
+
+def _files_sink(connection: NcFilesOptions, options: NcSinkOptions, setting: Setting) -> Sink:
+    from nave.connectors.nc.dialects import NC
+    from nave.connectors.nc.folders import Folders
+    from nave.connectors.nc.sink import BillSink
+
+    return BillSink(NC, connection, options, Folders(connection, setting), proven=True)
+
+
+def _files_check(connection: NcFilesOptions, setting: Setting) -> None:
+    from nave.connectors.nc.folders import check
+
+    check(connection, setting)
 
 
 def _u8_sink(connection: U8Options, options: U8SinkOptions, setting: Setting) -> Sink:
     from nave.connectors.nc.dialects import U8 as DIALECT
     from nave.connectors.nc.sink import BillSink
+    from nave.connectors.nc.wire import servlet
 
-    return BillSink(DIALECT, connection, options, setting)
+    return BillSink(DIALECT, connection, options, servlet(connection, setting))
 
 
 def _ncc_sink(connection: NccOptions, options: NccSinkOptions, setting: Setting) -> Sink:
@@ -55,6 +72,15 @@ SPEC = ConnectorSpec(
     sink_options=NcSinkOptions,
     sink=_nc_sink,
     check=_check,
+)
+
+FILES = ConnectorSpec(
+    name="ncfiles",
+    summary="Yonyou NC 5x, 6x and NCC: documents into a folder that the exchange platform imports, receipts out of another",
+    options=NcFilesOptions,
+    sink_options=NcSinkOptions,
+    sink=_files_sink,
+    check=_files_check,
 )
 
 U8 = ConnectorSpec(

@@ -65,6 +65,20 @@ class Service(Server):
     )
 
 
+class TextCall(_Model):
+    """A web service of the site's own, with one text in and one text out."""
+
+    operation: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,99}$")] = Field(
+        description="The operation: importXml"
+    )
+    argument: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,99}$")] = Field(
+        default="string", description="What the WSDL calls its argument"
+    )
+    namespace: Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,500}$")] = Field(
+        description="The targetNamespace of the WSDL: http://itf.nc/IImportService"
+    )
+
+
 class NcOptions(Service):
     """An exchange platform of NC, by HTTP."""
 
@@ -76,12 +90,49 @@ class NcOptions(Service):
     )
     operator: Parameter | None = Field(default=None, description="Key of a user, where NC says 不正确的用户类型 without one")
     langcode: Parameter | None = Field(default=None, description="Language of the receipts: simpchn")
+    service: TextCall | None = Field(
+        default=None,
+        description="Call a web service at `path`, /uapws/service/nc.itf.IImport, that takes the document as one text",
+    )
 
     @property
     def query(self) -> dict[str, str]:
         """What goes into the address; each overrides the attribute of that name in the document."""
         named = ("account", "groupcode", "receiver", "operator", "langcode")
         return {name: value for name in named if (value := getattr(self, name)) is not None}
+
+
+class NcFilesOptions(_Model):
+    """An exchange platform of NC, by the folders that it imports from and writes its receipts to."""
+
+    send: Path = Field(description="The folder that NC imports from, on this machine or mounted: ./nc/in")
+    receipts: Path = Field(description="The folder that NC writes its receipts to: ./nc/receipts")
+    encoding: Encoding = Field(default="utf-8", description="How documents are written")
+    sender: Parameter | None = Field(default=None, description="The code under which this hub is registered there")
+    account: Parameter | None = Field(default=None, description="The account set (账套编码); goes before the document's own")
+    groupcode: Parameter | None = Field(default=None, description="NC 6x and NCC: the group's code (集团编码)")
+    receiver: Parameter | None = Field(default=None, description="NC 5x and U8 Cloud: the company, or company@book")
+    wait: Duration = Field(
+        default=timedelta(seconds=2),
+        description="How long a receipt is waited for; a later one is found at the next try",
+    )
+    again: Duration = Field(
+        default=timedelta(hours=1),
+        description="When a document that NC took and said nothing of is put there once more, under the same id",
+    )
+    max_answer: Size = Field(default=4 * 2**20, ge=1, description="The largest receipt that is read")
+
+    @property
+    def query(self) -> dict[str, str]:
+        """What goes into the document's head in place of its own."""
+        named = ("account", "groupcode", "receiver")
+        return {name: value for name in named if (value := getattr(self, name)) is not None}
+
+    @model_validator(mode="after")
+    def _two_folders(self) -> NcFilesOptions:
+        if self.send == self.receipts:
+            raise ValueError("expected another folder for receipts than for documents")
+        return self
 
 
 class U8Options(Service):

@@ -111,6 +111,12 @@ def u8_told(root: Mapping[str, Any], bills: Sequence[Bill], url: str) -> dict[st
     return {bill.id: Told(_text(worst.get("@succeed")), said, short(key, 200) or None)}
 
 
+def about(root: Mapping[str, Any]) -> str:
+    """The `filename` of the document that a receipt of NC is about, as its bills or its head repeat it; or nothing."""
+    named = next((name for one in _listed(root.get("sendresult")) if (name := _text(one.get("filename")))), "")
+    return named or _text(root.get("@filename"))
+
+
 def _listed(value: Any) -> list[Mapping[str, Any]]:
     listed = value if isinstance(value, list) else [value]
     return [one for one in listed if isinstance(one, Mapping)]

@@ -11,12 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from types import TracebackType
+from typing import Protocol
 
+from nave.connectors.exchange import Answer
 from nave.connectors.nc.answers import LATER, booked, lost, not_booked, refused
 from nave.connectors.nc.bills import Bill, bill_of, written
 from nave.connectors.nc.dialects import Dialect
 from nave.connectors.nc.meanings import Meant
-from nave.connectors.nc.options import NcOptions, NcSinkOptions, U8Options, U8SinkOptions
+from nave.connectors.nc.options import NcFilesOptions, NcOptions, NcSinkOptions, U8Options, U8SinkOptions
 from nave.connectors.nc.receipts import Told, opened
 from nave.connectors.nc.wire import servlet
 from nave.core.errors import ConfigError, LoginError, NaveError, PermanentError, RetryableError, UnknownOutcome
@@ -26,24 +28,36 @@ _HELD_BACK = "NAVE-S058"
 _NOBODY = "NAVE-S050"
 
 
+class Posting(Protocol):
+    """The way there and back: to a servlet, or by folders."""
+
+    url: str
+
+    def post(self, body: bytes) -> Answer: ...
+    def close(self) -> None: ...
+
+
 class BillSink:
     """One server. Blocks until all receipts are there."""
 
     def __init__(
         self,
         dialect: Dialect,
-        connection: NcOptions | U8Options,
+        connection: NcOptions | NcFilesOptions | U8Options,
         options: NcSinkOptions | U8SinkOptions,
-        setting: Setting,
+        wire: Posting,
+        *,
+        proven: bool = False,
     ) -> None:
+        """`proven` where no login can be refused: then nothing goes alone first."""
         self._dialect = dialect
         self._connection = connection
         self._options = options
         self._judge = dialect.judge(options.texts, options.codes)
         self._settle = options.settle.total_seconds()
-        self._wire = servlet(connection, setting)
+        self._wire = wire
         self._pool = ThreadPoolExecutor(options.concurrency, f"nave-{dialect.name}")
-        self._proven = False
+        self._proven = proven
 
     def __enter__(self) -> BillSink:
         return self

@@ -1,0 +1,142 @@
+"""NC by folders, against a stand-in for its import: each document is booked once, and each receipt is of what was sent."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from nave.connectors.contracts import ErrorsCase, ErrorsContract, SinkCase, SinkContract
+from nave.connectors.nc import FILES
+from nave.connectors.nc.folders import translating
+from nave.connectors.nc.options import NcFilesOptions, NcSinkOptions
+from nave.core.errors import RetryableError
+from nave.core.protocols import Outbound, Outcome, Receipt, Setting, Sink
+from tests.connectors.test_nc import comments, document, record
+from tests.peers.ncfolder import NcFolder, nc_folder
+
+
+@pytest.fixture
+def nc(tmp_path: Path) -> Iterator[NcFolder]:
+    with nc_folder(tmp_path) as running:
+        yield running
+
+
+def sink(nc: NcFolder, *, wait: str = "60s", **connection: Any) -> Sink:
+    assert FILES.sink is not None
+    said = {"send": "in", "receipts": "receipts", "account": "A01", "groupcode": "G1", "wait": wait, **connection}
+    made = NcSinkOptions.model_validate({"settle": "0s"})
+    return FILES.sink(NcFilesOptions.model_validate(said), made, Setting("nc.receivables", nc.send.parent))
+
+
+def write(nc: NcFolder, records: Sequence[Outbound], **connection: Any) -> Sequence[Receipt]:
+    with sink(nc, **connection) as opened:
+        return opened.write(records)
+
+
+def codes(receipts: Sequence[Receipt]) -> list[str]:
+    return [one.error.code if one.error else one.outcome.value for one in receipts]
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.02)
+
+
+class TestSink(SinkContract):
+    @pytest.fixture
+    def case(self, nc: NcFolder) -> SinkCase:
+        return SinkCase(
+            open=lambda: sink(nc),
+            record=lambda key, version, text: record(key, version, text),
+            held=lambda: comments(nc.book),
+            effects=lambda: sum(1 + changes for _, changes, _ in nc.book.bills().values()),
+            keeps_newest=False,
+        )
+
+
+class TestErrors(ErrorsContract):
+    @pytest.fixture
+    def case(self) -> ErrorsCase:
+        return ErrorsCase(lambda: translating("receipts"), [PermissionError(13, "denied"), FileNotFoundError("gone")])
+
+
+def test_a_receipt_in_gbk_is_matched_by_file_and_bill_and_put_aside(nc: NcFolder) -> None:
+    nc.book.know("customer", "C1")
+
+    receipts = write(nc, [record("k1"), record("k2", customer="C9"), record("k3", money="13.00")])
+
+    assert codes(receipts) == ["accepted", "NAVE-K394", "NAVE-K393"]
+    assert receipts[0].remote_key == nc.book.bills()["NAVE-F0-k1"][0]
+    assert [one.name for one in nc.receipts.glob("*.xml")] == []
+    assert len(list((nc.receipts / ".nave-read").iterdir())) == 3
+    assert list((nc.receipts / ".nave-sent").iterdir()) == []
+
+
+def test_what_nc_has_not_taken_yet_is_neither_put_there_twice_nor_given_up(nc: NcFolder) -> None:
+    nc.paused.set()
+
+    first = write(nc, [record("k1"), record("k2")], wait="1ms")
+    second = write(nc, [record("k1"), record("k2")], wait="1ms")
+    waiting = sorted(one.name[:10] for one in nc.send.glob("*.xml"))
+    nc.paused.clear()
+    third = write(nc, [record("k1"), record("k2")])
+
+    assert (codes(first), codes(second), waiting) == (["NAVE-K392"] * 2, ["NAVE-K392"] * 2, ["NAVE-F0-k1", "NAVE-F0-k2"])
+    assert {one.outcome for one in [*first, *second]} == {Outcome.RETRY}
+    assert codes(third) == ["accepted", "accepted"]
+    assert [ids for _, _, ids in nc.book.posts()] == [["NAVE-F0-k1"], ["NAVE-F0-k2"]]
+
+
+@pytest.mark.parametrize("fault", ["silent", "cut"])
+def test_a_bill_that_was_booked_and_never_told_of_goes_again_and_is_booked_once(nc: NcFolder, fault: str) -> None:
+    nc.faults.append(fault)
+
+    first = write(nc, [record("k1")], wait="200ms", again="1h")
+    until(lambda: bool(nc.book.bills()) and not list(nc.send.iterdir()))
+    early = write(nc, [record("k1")], wait="1ms", again="1h")
+    later = write(nc, [record("k1")], again="1ms")
+
+    assert (codes(first), codes(early), codes(later)) == (["NAVE-K392"], ["NAVE-K392"], ["duplicate"])
+    assert len(nc.book.posts()) == 2
+    assert [changes for _, changes, _ in nc.book.bills().values()] == [0]
+
+
+def test_the_receipt_of_an_earlier_version_is_not_taken_for_that_of_this_one(nc: NcFolder) -> None:
+    nc.paused.set()
+    write(nc, [record("k1", 1, "old")], wait="1ms")
+    nc.paused.clear()
+    until(lambda: bool(list(nc.receipts.glob("*.xml"))))
+
+    receipts = write(nc, [record("k1", 2, "new")])
+
+    assert codes(receipts) == ["accepted"]
+    assert comments(nc.book) == {"k1": "new"}
+    assert [one[1]["replace"] for one in nc.book.posts()] == ["N", "N", "Y"]
+
+
+def test_files_of_others_stay_where_they_are_and_stop_nothing(nc: NcFolder) -> None:
+    others = {"a.xml": b"<half", "b.xml": b"<!DOCTYPE x [<!ENTITY e SYSTEM 'file:///etc/passwd'>]><x>&e;</x>", "c.xml": b""}
+    for name, content in others.items():
+        (nc.receipts / name).write_bytes(content)
+    (nc.receipts / "d.xml").write_text(document(), "utf-8")
+
+    receipts = write(nc, [record("k1")])
+
+    assert codes(receipts) == ["accepted"]
+    assert sorted(one.name for one in nc.receipts.glob("*.xml")) == ["a.xml", "b.xml", "c.xml", "d.xml"]
+
+
+def test_folders_that_are_away_are_waited_for(nc: NcFolder) -> None:
+    with pytest.raises(RetryableError) as caught:
+        write(nc, [record("k1")], receipts="nowhere")
+
+    assert caught.value.code == "NAVE-S050"
+    with pytest.raises(ValidationError):
+        NcFilesOptions.model_validate({"send": "x", "receipts": "x"})
