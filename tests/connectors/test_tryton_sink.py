@@ -25,6 +25,7 @@ from tests.connectors.tryton_rows import (
     record,
     row,
     sink,
+    source,
     write,
 )
 from tests.servers.tryton import DATABASE, Erp
@@ -285,3 +286,31 @@ def test_rows_keep_their_order_when_one_goes_and_another_comes(erp: Erp, peer: P
     assert told(1, "A", "B", "C") == ["A", "B", "C"]
     assert told(2, "B", "C", "D") == ["B", "C", "D"]
     assert told(3, "B", "X", "D") == ["B", "X", "D"]
+
+
+def test_rows_stand_in_the_records_order_in_tryton_and_come_in_that_order(
+    way_in: TrytonOptions, peer: Peer, prefix: str
+) -> None:
+    rule = {"children": {"addresses": {"gone": "deactivate"}}}
+    versions = iter(range(1, 9))
+
+    def told(*cities: str) -> tuple[list[str], Outcome]:
+        given = record(prefix, next(versions), addresses=[{"city": city} for city in cities])
+        (receipt,) = write(way_in, given, **rule)
+        assert receipt.error is None, receipt.error.params
+        domain = [["party", "=", int(receipt.remote_key or 0)], ["active", "=", True]]
+        order = [["sequence", "ASC NULLS FIRST"], ["id", "ASC"]]
+        shown = [one["city"] for one in peer.rows("party.address", domain, ["city"], limit=9, order=order)]
+        with source(way_in, prefix, children={"addresses": ["city", "active"]}) as reading:
+            (found,) = [one for batch in reading.read(None) for one in batch.records]
+        assert [one["city"] for one in found["addresses"] if one["active"]] == shown
+        assert all("sequence" not in one for one in found["addresses"])
+        return shown, receipt.outcome
+
+    assert told("A", "B", "C") == (["A", "B", "C"], Outcome.ACCEPTED)
+    assert told("C", "A") == (["C", "A"], Outcome.ACCEPTED)
+    assert told("C", "B", "A") == (["C", "B", "A"], Outcome.ACCEPTED)
+    assert told("C", "B", "X", "A") == (["C", "B", "X", "A"], Outcome.ACCEPTED)
+    assert told("C", "B", "X", "A") == (["C", "B", "X", "A"], Outcome.DUPLICATE)
+    assert told("B", "X", "A") == (["B", "X", "A"], Outcome.ACCEPTED)
+    assert told("B", "X", "A", "Y") == (["B", "X", "A", "Y"], Outcome.ACCEPTED)

@@ -83,8 +83,10 @@ class K3:
     """One data centre; a test sets what goes wrong."""
 
     held: dict[str, dict[int, dict[str, Any]]] = field(default_factory=lambda: {form: {} for form in IDS})
-    codes: set[str] = field(default_factory=lambda: {"100", "Pcs", "PRE001"})
-    """What base data may be referred to."""
+    codes: set[str] = field(default_factory=lambda: {"100", "Pcs", "PRE001", "XSDD01_SYS"})
+    """What may be referred to beside the customers and materials that are there."""
+    pushed: set[str] = field(default_factory=set)
+    """Bills out of which others were made: their audit is not taken back."""
     calls: list[str] = field(default_factory=list)
     saves: list[dict[str, Any]] = field(default_factory=list)
     logins: int = 0
@@ -162,6 +164,8 @@ class K3:
         wanted, then = {"UnAudit": ("C", "D"), "Submit": ("D", "B"), "Audit": ("B", "C")}[operation]
         if row is None or row["FDocumentStatus"] != wanted:
             return failure(f"{operation}: {data['Ids']}", 12)
+        if operation == "UnAudit" and row[KEYS[form]] in self.pushed:
+            return failure(f"单据{row[KEYS[form]]}已下推生成下游单据，不允许反审核", 12)
         row["FDocumentStatus"] = then
         return _done(row[IDS[form]], row[KEYS[form]])
 
@@ -184,12 +188,14 @@ class K3:
         return rows[asked["StartRow"] : asked["StartRow"] + asked["Limit"]]
 
     def _save(self, form: str, data: Mapping[str, Any]) -> dict[str, Any]:
-        model = {**data["Model"], **data["Model"].get("SubHeadEntity", {})}
+        model = {**data["Model"], **data["Model"].get("SubHeadEntity", {}), **data["Model"].get("FSaleOrderFinance", {})}
         self.saves.append({"form": form, **data})
         number = model.pop(IDS[form], 0)
         if data.get("IsVerifyBaseDataField") == "true" and (bad := self._unknown(model)):
             return failure(f"基础资料编码{bad}不存在", 11, bad)
         before = self.held[form].get(number, {})
+        if form in ENTRIES and (entries := self._entries(form, model, before)) is None:
+            return failure("分录内码不存在", 11, ENTRIES[form])
         same = [one for one in self.held[form].values() if one.get(KEYS[form]) == model.get(KEYS[form])]
         org = {**before, **model}.get("FUseOrgId")
         taken = [one for one in same if one.get("FUseOrgId") == org]
@@ -199,14 +205,42 @@ class K3:
             return failure("单据已审核，不允许修改", 12)
         named = data.get("NeedUpDateFields")
         kept = {name: value for name, value in model.items() if not (number and named) or name in named}
+        if form in ENTRIES:
+            kept |= entered(ENTRIES[form], entries)
         at = number or self.put(form)
-        self.change(form, at, **kept)
+        self.change(form, at, **kept | ({"FDate": _day(kept["FDate"])} if kept.get("FDate") else {}))
         self.held[form][at]["FDocumentStatus"] = "C" if data.get("IsAutoSubmitAndAudit") == "true" else "A"
         return _done(at, self.held[form][at][KEYS[form]])
 
     def _unknown(self, model: Mapping[str, Any]) -> str | None:
-        codes = [value["FNumber"] for value in model.values() if isinstance(value, dict) and "FNumber" in value]
-        return next((code for code in codes if code not in self.codes), None)
+        parts = [model, *(entry for value in model.values() if isinstance(value, list) for entry in value)]
+        values = [value for part in parts for value in part.values()]
+        codes = [value["FNumber"] for value in values if isinstance(value, dict) and value.get("FNumber")]
+        there = self.codes | {row["FNumber"] for rows in self.held.values() for row in rows.values() if "FNumber" in row}
+        return next((code for code in codes if code not in there), None)
+
+    def _entries(self, form: str, model: Mapping[str, Any], before: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+        """Those with an id are changed, those without are new, those not named go; None for an id that is not there."""
+        held = {entry["FEntryID"]: entry for entry in before.get(ENTRIES[form], ())}
+        found = []
+        for entry in model.get(ENTRIES[form], ()):
+            at = entry.get("FEntryID", 0)
+            if at and at not in held:
+                return None
+            self._last += not at
+            day = {"FDeliveryDate": _day(entry["FDeliveryDate"])} if entry.get("FDeliveryDate") else {}
+            found.append({**held.get(at, {}), **entry, **day, "FEntryID": at or self._last})
+        return found
+
+
+def _day(text: str) -> str:
+    return f"{text[:10]}T00:00:00"
+
+
+def entered(name: str, entries: list[dict[str, Any]] | None) -> dict[str, Any]:
+    """A bill's entries and what K/3 reckons of them."""
+    total = sum(float(one["FQty"]) * float(one.get("FTaxPrice") or 0) for one in entries or ())
+    return {name: entries, "FBillAllAmount": round(total, 2)}
 
 
 def _done(number: int, key: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,9 @@ from tests.servers.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 USER, PASSWORD, DATABASE = "admin", "Nave-admin-1", "nave"
-_STARTING = 120.0
+_STARTING = 600.0
+_PATIENCE = timedelta(minutes=10)
+"""How long a user of a test waits: on a busy machine a server may get no turn for minutes."""
 
 
 @cache
@@ -76,7 +79,8 @@ class Erp:
     def peer(self, **login: Any) -> Peer:
         """Somebody who is logged in: the administrator, or whoever `login` says."""
         given = login or {"user": USER, "password": PASSWORD}
-        options = TrytonOptions(url=self.url, database=DATABASE, company=self.company, **given)
+        patient = {"idle": _PATIENCE, "timeout": _PATIENCE}
+        options = TrytonOptions(url=self.url, database=DATABASE, company=self.company, **patient, **given)
         return Peer(options, Setting("tests", self.folder))
 
     def _answers(self) -> bool:

@@ -126,3 +126,42 @@ def test_a_letter_of_revision_that_goes_backwards_overwrites_nothing_and_one_wit
 
     assert (document["name"], document["revision"]) == ("new", "AA")
     assert [(one["applied"], one["superseded"], one["dead"]) for one in counts] == [(1, 0, 0), (0, 1, 0), (0, 0, 1)]
+
+
+@pytest.mark.slow
+def test_a_staged_revision_that_goes_backwards_overwrites_nothing(tmp_path: Path) -> None:
+    nave("init", tmp_path, "--system", "pdm-staging")
+    (tmp_path / "data").mkdir()
+    counts = []
+    with closing(sqlite3.connect(tmp_path / "data/staging.db")) as db:
+        db.executescript((tmp_path / "samples/staging_tables.sql").read_text("utf-8"))
+        for number, (name, rev) in enumerate((("new", "B"), ("old", "A")), 1):
+            db.execute("insert into PDM_PRODUCT (ID, CODE, NAME, REVISION) values (?, 'P-1', ?, ?)", (number, name, rev))
+            db.commit()
+            counts.append(nave("sync", "staging.products", "--json", hub=tmp_path).data["counts"])
+        flags = [row[0] for row in db.execute("select FLAG from PDM_PRODUCT order by ID")]
+
+    document = nave("show", "product/P-1", "--json", hub=tmp_path).data["records"][0]["document"]
+
+    assert (document["name"], document["revision"]) == ("new", "B")
+    assert [(one["applied"], one["superseded"], one["dead"]) for one in counts] == [(1, 0, 0), (0, 1, 0)]
+    assert flags == [1, 1]
+
+
+@pytest.mark.slow
+def test_an_assembly_of_a_release_that_contains_itself_stays_told_and_is_not_exploded(tmp_path: Path) -> None:
+    nave("init", tmp_path, "--system", "windchill")
+    system = tmp_path / "systems/windchill.yaml"
+    system.write_text(system.read_text("utf-8").replace("quiet: 10s", "quiet: 0s"), "utf-8")
+    told = _ESI.format(number=1, name="new", rev="B", iteration=1, quantity=1)
+    drop(tmp_path / "drop/windchill", "a.xml", told.replace("<PartNumber>P-0102<", "<PartNumber>P-0100<"))
+    synced = nave("sync", "windchill.releases", "--json", hub=tmp_path)
+
+    exploded = nave("bom", "explode", "P-0100:design", hub=tmp_path)
+
+    assert (synced.status, synced.data["counts"]["dead"]) == (0, 0)
+    assert exploded.status != 0
+    assert "NAVE-E122" in exploded.err
+    assert "P-0100 > P-0100" in exploded.err
+    (bom,) = nave("show", "bom/P-0100", "--json", hub=tmp_path).data["records"]
+    assert len(bom["document"]["lines"]) == 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -105,10 +105,8 @@ def shown(entity: str, row: Row) -> Row:
             {name: number(value) if name != "product" else value for name, value in line.items()} for line in row["lines"]
         ]
     if entity == "customer":
-        plain["addresses"] = sorted(
-            ({name: one.get(name) or None for name in ("street", "city", "postcode")} for one in row.get("addresses") or ()),
-            key=str,
-        )
+        names = ("street", "city", "postcode")
+        plain["addresses"] = [{name: one.get(name) or None for name in names} for one in row.get("addresses") or ()]
     return plain
 
 
@@ -244,12 +242,16 @@ class Company:
         return {row["code"]: shown(entity, row) for row in _TRYTON[entity](self.peer)}
 
 
-def _rows(peer: Peer, model: str, *fields: str) -> list[Row]:
-    return [read(one) for one in peer.rows(model, [], [*fields, "id"], limit=10_000)]
+def _rows(peer: Peer, model: str, *fields: str, order: Sequence[Any] = ()) -> list[Row]:
+    return [read(one) for one in peer.rows(model, [], [*fields, "id"], limit=10_000, order=[*order, ["id", "ASC"]])]
 
 
 def _codes(peer: Peer, model: str) -> dict[int, str]:
     return {row["id"]: row["code"] for row in _rows(peer, model, "code")}
+
+
+_NUMBERED = (["sequence", "ASC NULLS FIRST"],)
+"""The order in which Tryton shows addresses and lines."""
 
 
 def _status(row: Row) -> str:
@@ -259,7 +261,7 @@ def _status(row: Row) -> str:
 def _customers(peer: Peer) -> list[Row]:
     rows = _rows(peer, "party.party", "code", "name", "active", "phone", "email")
     found: dict[int, list[Row]] = {}
-    for row in _rows(peer, "party.address", "party", "active", "street", "city", "postal_code"):
+    for row in _rows(peer, "party.address", "party", "active", "street", "city", "postal_code", order=_NUMBERED):
         if row["active"]:
             found.setdefault(row["party"], []).append({**row, "postcode": row["postal_code"]})
     return [{**row, "status": _status(row), "addresses": found.get(row["id"], [])} for row in rows]
@@ -272,10 +274,10 @@ def _products(peer: Peer) -> list[Row]:
     ]
 
 
-def _lines(peer: Peer, model: str, on: str, *more: str) -> dict[int, list[Row]]:
+def _lines(peer: Peer, model: str, on: str, *more: str, order: Sequence[Any] = ()) -> dict[int, list[Row]]:
     codes = _codes(peer, "product.product")
     found: dict[int, list[Row]] = {}
-    for row in _rows(peer, model, "product", "quantity", on, *more):
+    for row in _rows(peer, model, "product", "quantity", on, *more, order=order):
         prices = {"price": row["unit_price"]} if more else {}
         found.setdefault(row[on], []).append({"product": codes[row["product"]], "quantity": row["quantity"], **prices})
     return found
@@ -291,7 +293,7 @@ def _boms(peer: Peer) -> list[Row]:
 
 
 def _orders(peer: Peer) -> list[Row]:
-    lines, codes = _lines(peer, "sale.line", "sale", "unit_price"), _codes(peer, "party.party")
+    lines, codes = _lines(peer, "sale.line", "sale", "unit_price", order=_NUMBERED), _codes(peer, "party.party")
     rows = _rows(peer, "sale.sale", "reference", "party", "sale_date")
     return [
         {

@@ -117,6 +117,12 @@ class K3SinkOptions(_Options):
         max_length=200,
         description="Fields to compare with K/3's: where all are the same nothing is saved. List what the mapping gives",
     )
+    entries: FieldKey | None = Field(default=None, description="The part of Model that is a bill's entries: FSaleOrderEntry")
+    lines: list[FieldKey] = Field(
+        default_factory=list,
+        max_length=200,
+        description="Fields of entries to compare by place, the entry's id first, as a source names them; goes with entries",
+    )
     finish: Literal["save", "audit"] = Field(
         default="save", description="Save only, or submit and audit in the same call (IsAutoSubmitAndAudit)"
     )
@@ -130,6 +136,8 @@ class K3SinkOptions(_Options):
 
     @model_validator(mode="after")
     def _repeatable(self) -> K3SinkOptions:
+        if (self.entries is None) != (len(self.lines) < 2):
+            raise ValueError("expected entries and lines together: the entry's id, and what to compare")
         if self.finish == "audit" and not self.reopen and self.mark is None and not self.compare:
             raise ValueError("expected reopen, compare or mark beside finish: audit, or a lost answer could not be settled")
         return self

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -10,10 +10,11 @@ from typing import Any
 from nave.connectors.k3cloud.errors import failed, garbled, refusal, status_in
 from nave.connectors.k3cloud.options import K3SinkOptions
 from nave.connectors.wording import short
-from nave.core.errors import PermanentError
+from nave.core.errors import ConfigError, PermanentError
 from nave.core.protocols import Outbound
 
 _LONGEST_NUMBER = 255
+_ENTRY = "FEntryID"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class Row:
     """Key and version of what was saved last, where the sink keeps a mark."""
     values: Mapping[str, Any]
     """What it has in the fields that the sink compares."""
+    entries: Sequence[Mapping[str, Any]] = ()
+    """The same of each of its entries, with its id, in their order."""
 
     @property
     def closed(self) -> bool:
@@ -62,11 +65,25 @@ def body(options: K3SinkOptions, one: Wanted, row: Row | None) -> Mapping[str, A
     if options.finish == "audit":
         data["IsAutoSubmitAndAudit"] = "true"
     if row is not None:
-        data["Model"] = {options.id: row.id, **one.data["Model"]}
+        data["Model"] = {options.id: row.id, **one.data["Model"], **_known(options, one, row)}
         if options.update:
             mark = [options.mark] if options.mark else []
             data["NeedUpDateFields"] = [*options.update, *mark]
     return {"formid": options.form, "data": data}
+
+
+def _entries(options: K3SinkOptions, one: Wanted) -> list[Any]:
+    return list(one.data["Model"].get(options.entries) or ()) if options.entries else []
+
+
+def _known(options: K3SinkOptions, one: Wanted, row: Row) -> Mapping[str, Any]:
+    """The entries with the ids that K/3 knows them by, in their order: those are changed; what follows is new, or goes."""
+    if options.entries is None:
+        return {}
+    ids = [entry[options.lines[0]] for entry in row.entries]
+    wanted = _entries(options, one)
+    known = [{**entry, _ENTRY: at} for entry, at in zip(wanted, ids, strict=False)]
+    return {options.entries: [*known, *wanted[len(known) :]]}
 
 
 def saved(said: Any, number: str) -> None:
@@ -84,8 +101,19 @@ def saved(said: Any, number: str) -> None:
 
 def unchanged(options: K3SinkOptions, one: Wanted, row: Row) -> bool:
     """Whether K/3 has all that is compared as it is wanted. One whose audit was taken back is to be audited again."""
-    pairs = [(_found(one.data["Model"], *path.split(".")), row.values.get(path)) for path in options.compare]
-    return bool(pairs) and row.status != "D" and all(sent is _ABSENT or _text(sent) == _text(held) for sent, held in pairs)
+    if row.status == "D" or not (options.compare or options.lines):
+        return False
+    wanted = _entries(options, one)
+    if options.entries is not None and len(wanted) != len(row.entries):
+        return False
+    return _alike(options.compare, one.data["Model"], row.values) and all(
+        _alike(options.lines[1:], sent, held) for sent, held in zip(wanted, row.entries, strict=False)
+    )
+
+
+def _alike(paths: Sequence[str], sent: Mapping[str, Any], held: Mapping[str, Any]) -> bool:
+    pairs = [(_found(sent, *path.split(".")), held.get(path)) for path in paths]
+    return all(one is _ABSENT or _text(one) == _text(other) for one, other in pairs)
 
 
 _ABSENT = object()
@@ -101,10 +129,30 @@ def _found(model: Mapping[str, Any], name: str, *rest: str) -> Any:
 
 
 def _text(value: object) -> str:
-    """K/3 says nothing, null and empty text for the same, and 1130.0 for 1130."""
+    """K/3 says nothing, null and empty text for the same, 1130.0 for 1130, and a moment for a day."""
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
         return f"{Decimal(str(value)).normalize():f}"
-    return "" if value is None else str(value).strip()
+    return "" if value is None else str(value).strip().removesuffix("T00:00:00")
+
+
+def gathered(options: K3SinkOptions, rows: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+    """The rows of each record: one, or one for each of a bill's entries."""
+    found: dict[int, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        at = row[options.id]
+        if isinstance(at, bool) or not isinstance(at, int):
+            raise ConfigError("NAVE-K416", form=options.form, reason=f"{options.id}: {short(at)}")
+        found.setdefault(at, []).append(row)
+    return list(found.values())
+
+
+def row_of(options: K3SinkOptions, rows: Sequence[Mapping[str, Any]]) -> Row:
+    """A record out of its rows. An entry that a page brought twice, because others moved, counts once."""
+    first = rows[0]
+    mark = str(first.get(options.mark) or "") if options.mark else ""
+    entry = options.lines[0] if options.lines else ""
+    entries = {row[entry]: row for row in rows if row.get(entry)} if entry else {}
+    return Row(first[options.id], str(first["FDocumentStatus"]), mark, first, list(entries.values()))
 
 
 def same(number: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from nave.connectors.k3cloud.errors import failed, garbled, refusal, status_in
 from nave.connectors.k3cloud.options import K3Options, K3SinkOptions
-from nave.connectors.k3cloud.saving import Row, Wanted, body, same, saved, unchanged, version_of, wanted
+from nave.connectors.k3cloud.saving import Row, Wanted, body, gathered, row_of, same, saved, unchanged, version_of, wanted
 from nave.connectors.k3cloud.wire import Wire
 from nave.connectors.wording import short
 from nave.core.errors import ConfigError, NaveError, PermanentError, RetryableError
@@ -17,6 +17,8 @@ from nave.core.protocols import Outbound, Outcome, Receipt, Setting
 
 _AT_ONCE = 50
 """Numbers of one question."""
+_PAGE, _MOST = 2000, 100_000
+"""Rows of a page, and of all pages of a question."""
 _FORM = "DynamicFormService."
 _HELD_BACK = "NAVE-S058"
 _AWAY = frozenset({"NAVE-S050", "NAVE-K410", "NAVE-K418", "NAVE-K419"})
@@ -67,18 +69,28 @@ class K3Sink:
     def _rows(self, numbers: Sequence[str]) -> Rows:
         """What K/3 has under each of the numbers."""
         options, found = self._options, dict[str, list[Row]]()
-        fields = [options.key, options.id, "FDocumentStatus", *([options.mark] if options.mark else []), *options.compare]
+        mark = [options.mark] if options.mark else []
+        fields = [options.key, options.id, "FDocumentStatus", *mark, *options.compare, *options.lines]
         own = f" and ({options.filter})" if options.filter else ""
         for start in range(0, len(numbers), _AT_ONCE):
             listed = ",".join(_quoted(number) for number in numbers[start : start + _AT_ONCE])
-            for row in self._wire.rows(options.form, fields, f"{options.key} in ({listed}){own}", f"{options.id} ASC"):
-                number, at, status = row[:3]
-                if isinstance(at, bool) or not isinstance(at, int):
-                    raise ConfigError("NAVE-K416", form=options.form, reason=f"{options.id}: {short(at)}")
-                values = dict(zip(fields[3:], row[3:], strict=True))
-                mark = str(values.get(options.mark) or "") if options.mark else ""
-                found.setdefault(same(str(number)), []).append(Row(at, str(status), mark, values))
+            told = self._told(fields, f"{options.key} in ({listed}){own}")
+            for rows in gathered(options, [dict(zip(fields, row, strict=True)) for row in told]):
+                found.setdefault(same(str(rows[0][options.key])), []).append(row_of(options, rows))
         return found
+
+    def _told(self, fields: Sequence[str], condition: str) -> list[list[Any]]:
+        """All rows of a question: a bill has one for each of its entries."""
+        options = self._options
+        order = ",".join(f"{name} ASC" for name in (options.id, *options.lines[:1]))
+        found: list[list[Any]] = []
+        while True:
+            page = self._wire.rows(options.form, fields, condition, order, start=len(found), limit=_PAGE)
+            found += page
+            if len(page) < _PAGE:
+                return found
+            if len(found) >= _MOST:
+                raise ConfigError("NAVE-K416", form=options.form, reason=f"> {_MOST} rows")
 
     def _one(self, record: Outbound, plan: Wanted | Receipt, rows: Rows) -> Receipt:
         if isinstance(plan, Receipt):

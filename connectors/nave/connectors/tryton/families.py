@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import inf
 from typing import Any
 
 from nave.connectors.tryton.marks import changed
@@ -12,6 +13,8 @@ from nave.connectors.tryton.values import read
 from nave.core.errors import ConfigError, RetryableError
 from nave.core.protocols import Raw
 
+PLACE = "sequence"
+"""The field that orders rows of a parent, where a model has it."""
 _MARKS = ("write_date", "create_date")
 _CHILDREN = 1_000
 _IDS = 10_000
@@ -68,7 +71,8 @@ class Families:
     def _children(self, model: str, on: str, fields: Sequence[str], parents: list[int]) -> list[Raw]:
         found: list[Raw] = []
         last = 0
-        names = self._names(model, [*fields, on])
+        numbered = is_numbered(self._peer, model)
+        names = self._names(model, [*fields, on, *([PLACE] if numbered else [])])
         wanted: list[Any] = list(parents)
         if self._peer.fields(model, [on])[on].get("type") == "reference":
             wanted = [f"{self._options.model},{number}" for number in parents]
@@ -80,6 +84,11 @@ class Families:
             last = rows[-1]["id"]
             if len(found) >= _MOST_CHILDREN:
                 raise ConfigError("NAVE-K404", what=model, reason=f"> {_MOST_CHILDREN} rows")
+        if numbered:
+            found.sort(key=rank)
+            if PLACE not in fields:
+                for one in found:
+                    del one[PLACE]
         return found
 
     def _names(self, model: str, fields: Sequence[str]) -> list[str]:
@@ -115,6 +124,17 @@ def parent_of(value: Any) -> int:
     if isinstance(value, dict):
         value = value["id"]
     return int(str(value).rpartition(",")[2])
+
+
+def is_numbered(peer: Peer, model: str) -> bool:
+    """Whether its rows stand in an order of their own, as lines and addresses do; all others stand as they were made."""
+    return peer.fields(model, [PLACE]).get(PLACE, {}).get("type") == "integer"
+
+
+def rank(row: Mapping[str, Any]) -> tuple[float, float]:
+    """Where a row stands among those of its parent, as Tryton orders them: first what has no number, as it was made."""
+    number = row.get(PLACE)
+    return (-inf if number is None else number, row.get("id", inf))
 
 
 def relation(peer: Peer, model: str, name: str) -> tuple[str, str]:

@@ -28,7 +28,7 @@ class Peer:
     def __init__(self, options: TrytonOptions, setting: Setting) -> None:
         self._wire = Wire(options, setting)
         self._options = options
-        self._tongue: _Rest | _Rpc = _Rest(self._wire, options) if options.key else _Rpc(self._wire, options)
+        self._tongue: _Rest | _Rpc = _Rest(self._wire, options) if options.key is not None else _Rpc(self._wire, options)
         self._fields: dict[str, dict[str, Row]] = {}
 
     def __enter__(self) -> Peer:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nave.connectors.tryton.families import PLACE, rank
 from nave.connectors.tryton.options import ChildRule
 from nave.connectors.tryton.peer import Row
 from nave.connectors.tryton.shapes import Relation, Shape, Wanted
 from nave.connectors.tryton.values import same
 
 _PLAIN = ChildRule()
+_WOKEN = {"active": True}
 
 
 def creation(wanted: Wanted) -> Row:
@@ -44,23 +46,42 @@ def _differing(kinds: Mapping[str, str], held: Row, wanted: Mapping[str, Any]) -
 
 
 def _commands(one: Relation, rule: ChildRule, held: Sequence[Row], wanted: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """Rows are told apart by the rule's key; those without one, by being the same, and then by their place."""
+    """Rows are told apart by the rule's key; those without one, by being the same, and then by their place.
+
+    Where they stand otherwise than the record's then, they are numbered anew. Of a row that was put away nothing may be
+    changed but that: what else is to be done is said when it is looked at again.
+    """
     ours = [row for row in held if all(str(row.get(name)) in texts for name, texts in rule.only.items())]
-    pairs, gone, new = _matched(one, rule, ours, wanted)
+    rows, gone = _matched(one, rule, ours, wanted)
+    numbers = _numbers(rows) if one.ordered and not any(map(_inactive, filter(None, rows))) else [{} for _ in rows]
     commands: list[Any] = []
-    for row, values in pairs:
+    for row, values, number in zip(rows, wanted, numbers, strict=True):
+        if row is None:
+            continue
         if _inactive(row) and "active" not in values:
-            commands.append(["write", [row["id"]], {"active": True}])
-        different = _differing(one.kinds, row, values)
-        if different:
+            commands.append(["write", [row["id"]], dict(_WOKEN)])
+        elif different := _differing(one.kinds, row, values) | number:
             commands.append(["write", [row["id"]], different])
     if gone and rule.gone == "delete":
         commands.append(["delete", [row["id"] for row in gone]])
     if rule.gone == "deactivate":
         commands += [["write", [row["id"]], {"active": False}] for row in gone if not _inactive(row)]
-    if new:
-        commands.append(["create", [dict(values) for values in new]])
-    return commands
+    new = [{**values, **number} for row, values, number in zip(rows, wanted, numbers, strict=True) if row is None]
+    return [*commands, ["create", new]] if new else commands
+
+
+def wakes(values: Row) -> bool:
+    """Whether these changes bring back rows that were put away: there may be more to do then."""
+    families = [commands for commands in values.values() if isinstance(commands, list)]
+    return any(one[0] == "write" and one[2] == _WOKEN for commands in families for one in commands)
+
+
+def _numbers(rows: Sequence[Row | None]) -> list[Row]:
+    """The number of each row, None being one still to be made; nothing where they stand in this order as they are."""
+    ranks = [rank(row or {}) for row in rows]
+    if ranks == sorted(ranks):
+        return [{} for _ in rows]
+    return [{PLACE: number} if (row or {}).get(PLACE) != number else {} for number, row in enumerate(rows, 1)]
 
 
 def _inactive(row: Row) -> bool:
@@ -70,8 +91,8 @@ def _inactive(row: Row) -> bool:
 
 def _matched(
     one: Relation, rule: ChildRule, held: Sequence[Row], wanted: Sequence[Mapping[str, Any]]
-) -> tuple[list[tuple[Row, Mapping[str, Any]]], list[Row], list[Mapping[str, Any]]]:
-    """Pairs of a row that is held and what it shall be; rows too many; values too many."""
+) -> tuple[list[Row | None], list[Row]]:
+    """The row that is held of each that is wanted, where there is one; rows too many."""
     found: dict[int, int] = {}
     _by_fields(one, held, wanted, found, None)
     if rule.key:
@@ -80,9 +101,8 @@ def _matched(
         _by_place(held, wanted, found)
     used = set(found.values())
     return (
-        [(held[found[place]], values) for place, values in enumerate(wanted) if place in found],
+        [held[found[number]] if number in found else None for number in range(len(wanted))],
         [row for number, row in enumerate(held) if number not in used],
-        [values for place, values in enumerate(wanted) if place not in found],
     )
 
 

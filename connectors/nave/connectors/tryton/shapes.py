@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from nave.connectors.tryton.families import relation
+from nave.connectors.tryton.families import PLACE, is_numbered, relation
 from nave.connectors.tryton.options import TrytonSinkOptions
 from nave.connectors.tryton.peer import Peer
 from nave.connectors.tryton.values import written
@@ -28,6 +28,8 @@ class Relation:
     on: str
     kinds: Mapping[str, str]
     """The types of its fields that are written."""
+    ordered: bool
+    """Whether its rows are to stand in the order of the record's, which they can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,8 @@ class Shapes:
             inner = {key for record in records for row in record.values.get(name) or () for key in _keys(row)}
             rule = options.children.get(name)
             inner |= {*rule.key, *rule.only} if rule else set()
-            families[name] = Relation(model, on, self._kinds(model, inner))
+            ordered = not (rule and rule.key) and PLACE not in inner and is_numbered(self._peer, model)
+            families[name] = Relation(model, on, self._kinds(model, inner), ordered)
         return Shape({name: kind for name, kind in kinds.items() if kind != "one2many"}, families)
 
     def rows(self, shape: Shape, records: Sequence[Outbound]) -> list[Wanted | NaveError]:

@@ -8,7 +8,7 @@ from types import TracebackType
 
 from nave.connectors.tryton.options import TrytonOptions, TrytonSinkOptions
 from nave.connectors.tryton.peer import Peer, Row
-from nave.connectors.tryton.saving import changes, creation
+from nave.connectors.tryton.saving import changes, creation, wakes
 from nave.connectors.tryton.shapes import Shape, Shapes, Wanted
 from nave.connectors.tryton.standing import Held, Standing
 from nave.connectors.wording import short
@@ -81,7 +81,7 @@ class TrytonSink:
                 raise wanted
             if row is None:
                 return self._made(shape, record, wanted)
-            return self._changed(shape, row, held, wanted)
+            return self._changed(shape, record, row, held, wanted)
         except PermanentError as error:
             return Receipt(Outcome.REJECTED, record.remote_key, error, raw=short(error.params.get("reason", ""), 2000))
         except UnknownOutcome as error:
@@ -99,25 +99,34 @@ class TrytonSink:
             held = self._standing.of(shape, [record])  # one that seemed lost may have come through meanwhile
             if (row := held.row(record)) is None:
                 raise
-            return self._changed(shape, row, held, wanted)
+            return self._changed(shape, record, row, held, wanted)
         if inactive:  # one that was never active would take no other value
             self._peer.write(self._options.model, number, {"active": False}, None)
         if self._options.then:
             self._press(number, str(self._state(number)))
         return Receipt(Outcome.ACCEPTED, str(number))
 
-    def _changed(self, shape: Shape, row: Row, held: Held, wanted: Wanted) -> Receipt:
+    def _changed(self, shape: Shape, record: Outbound, row: Row, held: Held, wanted: Wanted) -> Receipt:
         model, number = self._options.model, int(row["id"])
         values = changes(shape, self._options.children, row, held.families(row), wanted)
-        stamp = str(row["_timestamp"]) if row.get("_timestamp") is not None else None
+        stamp = _stamp(row)
         if values and row.get("active") in (False, 0) and "active" in values and len(values) > 1:
             # Nothing else of a row may be changed while it is not active.
             self._peer.write(model, number, {"active": values.pop("active")}, stamp)
             stamp = None
         if values:
             self._peer.write(model, number, values, stamp)
+            if wakes(values):
+                self._go_on(shape, replace(record, remote_key=str(number)), wanted)
         pressed = self._press(number, str(row.get("state"))) if self._options.then else False
         return Receipt(Outcome.ACCEPTED if values or pressed else Outcome.DUPLICATE, str(number))
+
+    def _go_on(self, shape: Shape, record: Outbound, wanted: Wanted) -> None:
+        """What could not be done while some of its children were put away."""
+        held = self._standing.of(shape, [record])
+        row = held.row(record)
+        if row is not None and (more := changes(shape, self._options.children, row, held.families(row), wanted)):
+            self._peer.write(self._options.model, int(row["id"]), more, _stamp(row))
 
     def _press(self, number: int, state: str) -> bool:
         """Press what is to be pressed in each state, until there is nothing for the state that it has."""
@@ -149,6 +158,10 @@ class TrytonSink:
         else:
             self._peer.write(self._options.model, number, {"active": False}, None)
         return Receipt(Outcome.ACCEPTED, str(number))
+
+
+def _stamp(row: Row) -> str | None:
+    return str(row["_timestamp"]) if row.get("_timestamp") is not None else None
 
 
 def _named(record: Outbound) -> Outbound:

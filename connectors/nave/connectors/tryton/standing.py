@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nave.connectors.tryton.families import PLACE, rank
 from nave.connectors.tryton.options import TrytonSinkOptions
 from nave.connectors.tryton.peer import Peer, Row
 from nave.connectors.tryton.shapes import Relation, Shape
@@ -79,7 +80,8 @@ class Standing:
         last = 0
         rule = self._options.children.get(name)
         active = ["active"] if rule and rule.gone == "deactivate" else []
-        names = [*dict.fromkeys([*one.kinds, one.on, *active, "id"])]
+        numbers = [PLACE] if one.ordered else []
+        names = [*dict.fromkeys([*one.kinds, one.on, *active, *numbers, "id"])]
         domain: list[Any] = [[one.on, "in", list(parents)]]
         while parents:
             rows = self._peer.rows(one.model, [*domain, ["id", ">", last]], names, limit=_CHILDREN)
@@ -88,6 +90,8 @@ class Standing:
             if len(rows) < _CHILDREN:
                 break
             last = rows[-1]["id"]
+        for family in found.values() if one.ordered else ():
+            family.sort(key=rank)
         return found
 
 
