@@ -25,9 +25,18 @@ NAMES = (
     "u8",
     "dingtalk-attendance",
     "wecom-checkin",
+    "wecom-contacts",
+    "k3cloud",
     "lines",
 )
-PAGES = {"dingtalk-attendance": "hr", "wecom-checkin": "hr", "lines": "autoid", "ncc": "nc", "u8": "nc"}
+PAGES = {
+    "dingtalk-attendance": "hr",
+    "wecom-checkin": "hr",
+    "wecom-contacts": "crm",
+    "lines": "autoid",
+    "ncc": "nc",
+    "u8": "nc",
+}
 """Connector -> its page, where that has another name."""
 NAMED = frozenset({"ncc", "u8"})
 """Those whose tables stand beside others on their page; both services of `hr` do alike, and share theirs."""

@@ -56,6 +56,14 @@ class World:
             found = around.around(tx, "customer", "C001", ["erp", "autoid"])
         return [one.serial for customer in found for one in customer.sold]
 
+    def around(self, serial: str) -> list[dict[str, Any]]:
+        """What the door shows of a bare serial number."""
+        with closing(HTTPConnection("127.0.0.1", self.door, timeout=300)) as connection:
+            connection.request("GET", f"/sold_product/{serial}/around")
+            answer = connection.getresponse()
+            said = json.loads(answer.read())
+        return list(said["records"]) if answer.status == 200 else []
+
     def capture(self, *events: Any, behaviour: str = "rollback") -> dict[str, Any]:
         """Capture, and wait for the job to end."""
         body = json.dumps(a_document(*events)).encode()
@@ -151,6 +159,20 @@ def test_a_serial_number_that_is_scanned_at_the_ramp_is_found_at_the_customer(wo
 
     assert answer == b"\x06"
     until(lambda: "SN100001" in world.sold())
+
+
+def test_a_bare_serial_number_of_a_plants_own_leads_to_what_was_sold_and_to_its_customer(world: World) -> None:
+    """`SN200_01` is no part of a GS1 key; the hub keeps what was sold under product and serial number."""
+    assert world.around("SN200_01") == []
+
+    world.scan(world.dispatch, "P-2|SN200_01|C001")
+    world.scan(world.dispatch, "P-2|SN200x01|C001")
+
+    until(lambda: {"SN200_01", "SN200x01"} <= set(world.sold()), 300)
+    (found,) = world.around("SN200_01")
+    assert found["keys"] == [{"system": "autoid", "key": "P-2/SN200_01"}]
+    assert found["papers"]["customer"]["documents"][0]["code"] == "C001"
+    assert world.around("200_01") == []
 
 
 def test_a_serial_number_in_a_captured_shipment_is_found_at_the_customer(world: World) -> None:

@@ -1,4 +1,4 @@
-"""The conformance kit and what stands in a plant, clocks of the cloud and scanners; what a report says in Chinese."""
+"""The conformance kit and what stands in a plant, in the cloud and in K/3; what a report says in Chinese."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from nave.connectors.conformance import HttpConformance, Report, Verdict
 from nave.connectors.conformance.words import worded
 from nave.connectors.contracts import ConformanceContract
 from nave.connectors.hr.conform import DINGTALK_CONFORMANCE, WECOM_CONFORMANCE
+from nave.connectors.hr.conform_contacts import CONFORMANCE as CONTACTS_CONFORMANCE
 from nave.connectors.hr.options import CloudOptions, CloudSourceOptions
 from nave.connectors.hr.services import DINGTALK
 from nave.connectors.hr.source import CloudSource
+from nave.connectors.k3cloud.conform import CONFORMANCE as K3_CONFORMANCE
 from nave.core.errors import NaveError
 from nave.core.protocols import Batch, Setting
 from tests.connectors.conform_pages import differences
@@ -41,6 +43,22 @@ class TestWeCom(OfACloud):
     @classmethod
     def report(cls) -> Report:
         return WECOM_CONFORMANCE.run()
+
+
+class TestContacts(OfACloud):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def report(cls) -> Report:
+        return CONTACTS_CONFORMANCE.run()
+
+
+class TestK3(OfACloud):
+    """Its numbers are looked for before anything is saved: a save whose answer is lost is never made a second record."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def report(cls) -> Report:
+        return K3_CONFORMANCE.run()
 
 
 class TestLines(ConformanceContract):

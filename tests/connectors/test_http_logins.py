@@ -60,10 +60,10 @@ def oauth(guard: Guard, **more: Any) -> dict[str, Any]:
     return {"token_url": f"{guard.service.url}/token", "client_id": "hub", "client_secret": SECRET, **more}
 
 
-def sink(url: str, connection: dict[str, Any], **options: Any) -> Sink:
+def sink(url: str, connection: dict[str, Any], setting: Setting = SETTING, **options: Any) -> Sink:
     assert SPEC.sink is not None
     made = HttpSinkOptions.model_validate({"path": "/customers", **options})
-    return SPEC.sink(HttpOptions.model_validate({"url": url, **connection}), made, SETTING)
+    return SPEC.sink(HttpOptions.model_validate({"url": url, **connection}), made, setting)
 
 
 def records(count: int) -> list[Outbound]:
@@ -98,6 +98,22 @@ def test_id_and_secret_in_the_form(guard: Guard) -> None:
     ((headers, form),) = guard.asked
     assert "Authorization" not in headers
     assert (form["client_id"], form["client_secret"]) == (["hub"], [SECRET])
+
+
+def test_a_refresh_token_lets_in_and_the_one_that_replaces_it_is_used_by_the_next_start(
+    guard: Guard, tmp_path: Path
+) -> None:
+    guard.said["refresh_token"] = "successor"
+
+    for _ in range(2):
+        login = oauth(guard, refresh_token="first")
+        with sink(guard.service.url, {"oauth": login}, Setting("crm.customers", tmp_path)) as opened:
+            assert opened.write(records(1))[0].error is None
+
+    assert [form["grant_type"] + form["refresh_token"] for _, form in guard.asked] == [
+        ["refresh_token", "first"],
+        ["refresh_token", "successor"],
+    ]
 
 
 def test_a_token_that_the_service_no_longer_takes_is_renewed_once_and_no_record_pays_for_it(guard: Guard) -> None:

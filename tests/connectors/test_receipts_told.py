@@ -167,7 +167,7 @@ def _answering(status: int) -> Any:
     return answer
 
 
-_TABLE = (
+TABLE = (
     "create table RECEIPTS (ID varchar(60) primary key, V bigint, receipt varchar(40), source varchar(60), "
     "file_name varchar(120), line_no int, record_key varchar(60), state varchar(20), code varchar(20), field varchar(60), "
     "text_en varchar(900), text_zh varchar(900), waits_for varchar(200), settled_by varchar(200))"
@@ -178,7 +178,7 @@ _TABLE = (
 def test_a_table_has_a_row_for_each_line_and_one_for_all(
     every_database: SqlOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run(every_database, _TABLE)
+    run(every_database, TABLE)
     monkeypatch.setenv("TOLD_URL", every_database.url)
     hub(tmp_path, "{type: sql, url: '${env:TOLD_URL}'}", "{table: {to: told, table: RECEIPTS, key: ID, version: V}}")
     drop(tmp_path, "a.csv", HEADER + GOOD + BAD)

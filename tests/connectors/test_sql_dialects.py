@@ -115,6 +115,7 @@ def test_sql_server_updates_or_inserts_and_removes() -> None:
         ("(1213, 'Deadlock found when trying to get lock')", RetryableError, "NAVE-S031"),
         ("ORA-00060: deadlock detected while waiting for resource", RetryableError, "NAVE-S031"),
         ("Login failed for user 'hub'.", ConfigError, "NAVE-S034"),
+        ("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate has expired", ConfigError, "NAVE-S035"),
     ],
 )
 def test_what_a_driver_says_is_told_apart(said: str, kind: type[NaveError], code: str) -> None:

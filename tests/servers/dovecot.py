@@ -1,8 +1,15 @@
-"""A private Dovecot: IMAP with STARTTLS, IMAPS, and LMTP for whoever delivers; all mailboxes have one password."""
+"""A private Dovecot: IMAP with STARTTLS, IMAPS, LMTP for whoever delivers, and submission where that is installed.
+
+All mailboxes have one password; tokens that are signed with its key let in, too.
+"""
 
 from __future__ import annotations
 
+import base64
 import grp
+import hashlib
+import hmac
+import json
 import os
 import pwd
 import shutil
@@ -19,6 +26,8 @@ from pathlib import Path
 from tests.servers.ports import free_ports
 
 PASSWORD = "s3cret-über"
+_TOKEN_KEY = b"only the token server knows this"
+_PARTS = Path("/usr/lib/dovecot")
 _KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
 
 
@@ -31,6 +40,9 @@ class Dovecot:
     imap: int
     imaps: int
     lmtp: int
+    submission: int
+    relay: int
+    """Where what is handed in goes on to; who is started later listens there."""
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -54,7 +66,7 @@ class Dovecot:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
-        for port in (self.imap, self.imaps, self.lmtp):
+        for port in (self.imap, self.imaps, self.lmtp, *([self.submission] if submission_program() else [])):
             until_it_listens(self.process, port, self.home / "console")
 
     def stop(self) -> None:
@@ -62,6 +74,25 @@ class Dovecot:
         if self.process is not None:
             end(self.process)
             self.process = None
+
+
+def token(user: str, *, key: bytes = _TOKEN_KEY, seconds: int = 3600) -> str:
+    """A JSON Web Token (RFC 7519) that says who somebody is, good for so many seconds."""
+    now = int(time.time())
+    said = {"sub": user, "email": user, "iat": now - 7200, "nbf": now - 7200, "exp": now + seconds}
+    parts = [_coded(json.dumps(one).encode()) for one in ({"alg": "HS256", "typ": "JWT"}, said)]
+    signed = ".".join(parts)
+    return f"{signed}.{_coded(hmac.digest(key, signed.encode(), hashlib.sha256))}"
+
+
+def _coded(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).decode().rstrip("=")
+
+
+def submission_program() -> Path | None:
+    """What takes mail, with tokens; None where it is not installed."""
+    found = _PARTS / "submission"
+    return found if found.exists() else None
 
 
 def until_it_listens(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
@@ -89,7 +120,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
 def dovecot_program() -> Path | None:
     """The server with LMTP; None where it is not installed."""
     found = Path(shutil.which("dovecot") or "/usr/sbin/dovecot")
-    parts = [Path("/usr/lib/dovecot") / name for name in ("imap", "lmtp")]
+    parts = [_PARTS / name for name in ("imap", "lmtp")]
     return found if found.exists() and all(part.exists() for part in parts) and shutil.which("openssl") else None
 
 
@@ -97,7 +128,8 @@ def dovecot_program() -> Path | None:
 def dovecot(program: Path) -> Iterator[Dovecot]:
     """A server of our own on free ports."""
     with tempfile.TemporaryDirectory(prefix="nave-imap-", ignore_cleanup_errors=True) as folder:
-        server = Dovecot(program, Path(folder), *free_ports(3))
+        imap, imaps, lmtp, submission, relay = free_ports(5)
+        server = Dovecot(program, Path(folder), imap, imaps, lmtp, submission, relay)
         server.home.chmod(0o755)
         own = ["-subj", "/CN=nave-test", "-addext", "subjectAltName=IP:127.0.0.1"]
         made = ["openssl", "req", "-x509", *_KEY, *own, "-keyout", str(server.key), "-out", str(server.certificate)]
@@ -106,12 +138,20 @@ def dovecot(program: Path) -> Iterator[Dovecot]:
             (server.home / name).mkdir(mode=0o755)
         keeper, group = _keeper()
         shutil.chown(server.home / "mail", keeper, group)
+        _write_token_key(server.home)
         (server.home / "dovecot.conf").write_text(_config(server, keeper, group))
         server.start()
         try:
             yield server
         finally:
             server.stop()
+
+
+def _write_token_key(home: Path) -> None:
+    keys = home / "keys" / "default" / "HS256"
+    keys.mkdir(parents=True)
+    (keys / "default").write_text(base64.b64encode(_TOKEN_KEY).decode())
+    (home / "tokens.conf").write_text(_TOKENS.format(home=home))
 
 
 def _keeper() -> tuple[str, str]:
@@ -122,23 +162,46 @@ def _keeper() -> tuple[str, str]:
 
 def _config(server: Dovecot, keeper: str, group: str) -> str:
     own = "" if os.getuid() == 0 else f"default_internal_user = {keeper}\ndefault_login_user = {keeper}\n"
-    return own + _CONFIG.format(
-        home=server.home,
-        keeper=keeper,
-        group=group,
-        imap=server.imap,
-        imaps=server.imaps,
-        lmtp=server.lmtp,
-        password=PASSWORD,
+    values = {"submission": server.submission, "relay": server.relay}
+    also = _SUBMISSION.format(**values) if submission_program() else "protocols = imap lmtp\n"
+    return (
+        own
+        + also
+        + _CONFIG.format(
+            home=server.home,
+            keeper=keeper,
+            group=group,
+            imap=server.imap,
+            imaps=server.imaps,
+            lmtp=server.lmtp,
+            password=PASSWORD,
+        )
     )
 
 
+_SUBMISSION = """
+protocols = imap lmtp submission
+submission_relay_host = 127.0.0.1
+submission_relay_port = {relay}
+submission_relay_ssl = no
+hostname = mail.example.test
+service submission-login {{
+  chroot =
+  inet_listener submission {{
+    port = {submission}
+  }}
+}}
+"""
+_TOKENS = """
+introspection_mode = local
+local_validation_key_dict = fs:posix:prefix={home}/keys/
+username_attribute = email
+"""
 _CONFIG = """
 base_dir = {home}/run
 state_dir = {home}/state
 instance_name = nave-{imap}
 log_path = {home}/log
-protocols = imap lmtp
 listen = 127.0.0.1
 ssl = required
 ssl_cert = <{home}/cert.pem
@@ -146,7 +209,7 @@ ssl_key = <{home}/key.pem
 mail_location = maildir:~/Maildir
 first_valid_uid = 1
 auth_failure_delay = 0
-auth_mechanisms = plain login
+auth_mechanisms = plain login xoauth2 oauthbearer
 mail_fsync = never
 service anvil {{
   chroot =
@@ -180,7 +243,13 @@ protocol lmtp {{
   auth_username_format = %Ln
 }}
 passdb {{
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = {home}/tokens.conf
+}}
+passdb {{
   driver = static
+  mechanisms = plain login
   args = password={password}
 }}
 userdb {{

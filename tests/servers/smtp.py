@@ -46,7 +46,8 @@ def exim_program() -> Path | None:
 def exim(program: Path, mailboxes: Dovecot) -> Iterator[Exim]:
     """A server of our own on free ports."""
     with tempfile.TemporaryDirectory(prefix="nave-smtp-", ignore_cleanup_errors=True) as folder:
-        server = Exim(Path(folder), *free_ports(3), certificate=mailboxes.certificate)
+        smtp, smtps = free_ports(2)
+        server = Exim(Path(folder), smtp, smtps, mailboxes.relay, mailboxes.certificate)
         server.home.chmod(0o755)
         (server.home / "spool").mkdir()
         shutil.copy(mailboxes.certificate, server.home / "cert.pem")

@@ -13,7 +13,17 @@ from nave.core.units import Duration, Size
 EventType = Literal["ObjectEvent", "AggregationEvent", "TransactionEvent", "TransformationEvent", "AssociationEvent"]
 Word = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^\S+$")]
 _ADDRESS = re2.compile(r"(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
+_ORIGIN = re2.compile(r"https?://(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
 _OURS = frozenset({"code", "device", "at", "symbology"})
+
+
+def _origin(text: str) -> str:
+    if _ORIGIN.fullmatch(text) is None:
+        raise ValueError("expected http:// or https:// with a host, and nothing behind it but a port")
+    return text.lower()
+
+
+Origin = Annotated[str, AfterValidator(_origin)]
 
 
 class EpcisOptions(BaseModel):
@@ -25,6 +35,12 @@ class EpcisOptions(BaseModel):
         default=None, description="What it must send as Authorization: Bearer; each system needs one of its own"
     )
     max_body: Size = Field(default=16 * 2**20, ge=1, description="The largest document, as it comes and unpacked")
+    subscribers: list[Origin] = Field(
+        default_factory=list,
+        max_length=100,
+        description="Who may be told of subscriptions inside the own network: [http://10.1.0.7:8080]; addresses of the "
+        "internet always may",
+    )
 
 
 class EpcisSourceOptions(BaseModel):

@@ -9,7 +9,7 @@
 """
 
 from nave.connectors.conformance.behaviours import OVER_HTTP, OVER_STREAMS, WELL, Behaviour
-from nave.connectors.conformance.faces import Asked, Face, Reply, Request
+from nave.connectors.conformance.faces import Asked, Face, Reply, Request, SearchedFace
 from nave.connectors.conformance.ledger import LISTED
 from nave.connectors.conformance.peer import HttpPeer, http_peer
 from nave.connectors.conformance.proxy import Fault, Proxy, proxied
@@ -36,6 +36,7 @@ __all__ = [
     "Report",
     "Request",
     "Row",
+    "SearchedFace",
     "SinkWay",
     "SourceWay",
     "StreamConformance",

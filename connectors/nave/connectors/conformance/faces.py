@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,8 @@ class Asked:
     start: int = 0
     """Of a list: how many records to leave out."""
     size: int = 100
+    keys: tuple[str, ...] = ()
+    """Of a search for several records at once: all of them; `key` is then the face's own affair."""
 
     def of(self, key: str) -> Asked:
         """The same about another record."""
@@ -73,3 +75,11 @@ class Face(Protocol):
 
     def listed(self, asked: Asked, records: Sequence[Mapping[str, str]]) -> Reply:
         """A page of a list: codes and names."""
+
+
+@runtime_checkable
+class SearchedFace(Face, Protocol):
+    """Of a peer that is asked for several records at once."""
+
+    def found_among(self, asked: Asked, held: Mapping[str, int]) -> Reply:
+        """Which of `asked.keys` are held, and in which versions."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from nave.connectors.conformance.behaviours import WELL, Behaviour
-from nave.connectors.conformance.faces import Asked, Face, Reply, Request
+from nave.connectors.conformance.faces import Asked, Face, Reply, Request, SearchedFace
 from nave.connectors.conformance.ledger import LISTED, Ledger
 from nave.connectors.conformance.listening import listening, reset
 
@@ -82,6 +82,9 @@ class HttpPeer:
             self.ledger.take(asked.key, asked.version)
             key = named or asked.key
             return self.face.taken(asked.of(key), f"R{key}")
+        if asked.keys and isinstance(self.face, SearchedFace):
+            versions = {key: self.ledger.version(key) for key in asked.keys}
+            return self.face.found_among(asked, {key: version for key, version in versions.items() if version is not None})
         if asked.kind == "find":
             return self.face.found(asked, self.ledger.version(asked.key))
         if asked.kind == "list":

@@ -9,7 +9,7 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
@@ -32,15 +32,21 @@ LARGEST = 64 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class HereShelf:
-    """A folder of this machine."""
+    """A folder of this machine, for one opening."""
 
     path: Path
     root: Room
+    mine: Room
+    """Of the hub, and locked while something is put there: whatever of this source's is unfinished is nobody's then."""
+    mark: str
+    """How names of unfinished files of this source begin."""
+    swept: set[str] = field(default_factory=set)
 
     def put(self, inner: str, name: str, content: BinaryIO) -> None:
         """By way of a name that nobody takes for input."""
-        part = f".{uuid4().hex}.part"
-        with translating(self.path), closing(self.root.inner(*_parts(inner))) as room:
+        part = f"{self.mark}{uuid4().hex}.part"
+        with translating(self.path), alone(self.mine), closing(self.root.inner(*_parts(inner))) as room:
+            self._sweep(inner, room)
             try:
                 with room.write(part) as file:
                     shutil.copyfileobj(content, file)
@@ -51,6 +57,14 @@ class HereShelf:
                 room.remove(part)
                 raise
             room.sync()
+
+    def _sweep(self, inner: str, room: Room) -> None:
+        """Take away what a process that was killed left behind; once, since the folder may hold many files."""
+        if inner not in self.swept:
+            for left in room.names():
+                if left.startswith(self.mark) and left.endswith(".part"):
+                    room.remove(left)
+            self.swept.add(inner)
 
     def digest(self, inner: str, name: str) -> str | None:
         """Of what lies there, whoever put it there."""
@@ -84,7 +98,11 @@ def here(connection: FilesOptions, _options: FilesSourceOptions, setting: Settin
     with translating(path):
         root = Room.at(path)
     with closing(root):
-        yield HereShelf(path, root)
+        with translating(setting.folder / ".nave"):
+            mine = spool_of(setting.folder, "returned", safe_name(setting.name))
+        with closing(mine):
+            named = f"{setting.folder.resolve()}\0{setting.name}"
+            yield HereShelf(path, root, mine, f".nave-{hashlib.sha256(named.encode()).hexdigest()[:16]}-")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ import pycurl
 from nave.connectors.curl import Guard, basic_login, settings
 from nave.connectors.exchange import ended, failure
 from nave.connectors.http.addresses import ascii_url, header_text
-from nave.connectors.http.login import MOST, Fixed, Given, Login, Tokens
+from nave.connectors.http.login import Bearer, Fixed, Login
 from nave.connectors.http.options import HttpOptions
 from nave.connectors.http.waits import retry_after
+from nave.connectors.oauth import MOST, Given, Tokens
 from nave.core.errors import ConfigError, NaveError
 from nave.core.protocols import Setting
 
@@ -144,7 +145,7 @@ class Client:
             answer = tokens_from.one(Call("POST", ascii_url(url), headers, body))
             return Given(answer.status, retry_after(answer.header("Retry-After")), answer.body if answer.whole else None)
 
-        return Tokens(options.oauth, post, tuple(_key(options)))
+        return Bearer(Tokens(options.oauth, post, setting.folder), tuple(_key(options)))
 
     def one(self, call: Call) -> Answer:
         """Make one call; raises what `exchange` would give."""

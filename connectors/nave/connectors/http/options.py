@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from nave.connectors.http.addresses import fields
+from nave.connectors.oauth import OAuth
 from nave.core.units import Duration, Size
 from nave.core.webhooks import secret_key
 
@@ -65,21 +66,6 @@ class ApiKey(BaseModel):
         return self
 
 
-class OAuth(BaseModel):
-    """OAuth 2 client credentials (RFC 6749, 4.4): a token is fetched when one is needed, and once more after a 401."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    token_url: Annotated[str, AfterValidator(_url)] = Field(description="Where tokens are given out")
-    client_id: str = Field(min_length=1, max_length=1000, description="Who the hub is there")
-    client_secret: SecretStr = Field(description="How it proves that")
-    scope: str | None = Field(default=None, max_length=1000, description="What the token is to allow")
-    audience: str | None = Field(default=None, max_length=1000, description="Whom the token is for, where the server asks")
-    credentials: Literal["header", "body"] = Field(
-        default="header", description="Whether id and secret go as Authorization: Basic or in the form"
-    )
-
-
 class HttpOptions(BaseModel):
     """A connection: one web service. Events that are pushed in need none of it."""
 
@@ -91,7 +77,7 @@ class HttpOptions(BaseModel):
     token: SecretStr | None = Field(default=None, description="Sent as Authorization: Bearer")
     user: str | None = Field(default=None, description="Sent with the password as Authorization: Basic")
     password: SecretStr | None = Field(default=None, description="See user")
-    oauth: OAuth | None = Field(default=None, description="Fetch tokens with OAuth 2 client credentials")
+    oauth: OAuth | None = Field(default=None, description="Fetch tokens with OAuth 2 client credentials, or a refresh token")
     api_key: ApiKey | None = Field(default=None, description="A key in a header, by itself or beside another login")
     ca: Path | None = Field(default=None, description="A file with the certificates to trust in place of the system's")
     check: Path_ | None = Field(

@@ -13,8 +13,8 @@ import msgspec
 from nave.connectors.http.addresses import address, fields
 from nave.connectors.http.answers import NO_ENTRY, at, judge, judge_deletion, lost, with_value, without
 from nave.connectors.http.client import Answer, Call, Client
-from nave.connectors.http.login import UNRENEWED
 from nave.connectors.http.options import HttpOptions, HttpSinkOptions, Update
+from nave.connectors.oauth import UNRENEWED
 from nave.core import webhooks
 from nave.core.errors import ConfigError, LoginError, NaveError, PermanentError, RetryableError, UnknownOutcome
 from nave.core.protocols import Outbound, Outcome, Receipt, Setting

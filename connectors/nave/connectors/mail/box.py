@@ -13,9 +13,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from nave.connectors.mail.entry import Entry, entry_of, told
 from nave.connectors.mail.foldernames import quoted
 from nave.connectors.mail.options import MailOptions, place
-from nave.connectors.mail.secure import PATIENCE, context, ending, login_of
+from nave.connectors.mail.secure import PATIENCE, context, ending
 from nave.connectors.wording import short
 from nave.core.errors import ConfigError, RetryableError
 
@@ -156,10 +157,11 @@ def open_box(connection: MailOptions, folder: Path, *, anew: bool = False) -> It
     if connection.imap is None:
         raise ConfigError("NAVE-K343", what="imap")
     secure = context(connection, folder)
+    entry = entry_of(connection, connection.imap, folder, anew=anew)
     imap = _reached(connection, connection.imap, secure)
     try:
         with ending(imap, connection.timeout.total_seconds() * PATIENCE):
-            _log_in(imap, connection, connection.imap, folder, anew=anew)
+            _log_in(imap, connection.imap, entry)
         yield Box(imap, connection.imap, connection.transfer.total_seconds())
     finally:
         _hang_up(imap)
@@ -181,24 +183,33 @@ def _reached(connection: MailOptions, url: str, secure: ssl.SSLContext) -> _Boun
     return imap
 
 
-def _log_in(imap: imaplib.IMAP4, connection: MailOptions, url: str, folder: Path, *, anew: bool) -> None:
+def _log_in(imap: imaplib.IMAP4, url: str, entry: Entry) -> None:
     """One try, with the one way that the server is asked for."""
-    login, user, password = login_of(connection, url, folder, anew=anew)
     try:
-        if "AUTH=PLAIN" in imap.capabilities:
-            imap.authenticate("PLAIN", lambda _: f"\0{user}\0{password}".encode())
+        if entry.bearer:
+            _token_login(imap, url, entry)
+        elif "AUTH=PLAIN" in imap.capabilities:
+            imap.authenticate("PLAIN", lambda _: f"\0{entry.user}\0{entry.secret}".encode())
         else:
-            _plain_login(imap, user, password)
+            _plain_login(imap, entry.user, entry.secret)
     except imaplib.IMAP4.abort:
         raise
     except (imaplib.IMAP4.error, UnicodeError) as error:
         reason = _text(error.args)
         if any(code in reason.upper() for code in _PASSING):
             raise RetryableError("NAVE-K333", url=url, reason=reason) from error
-        raise login.refused(reason) from error
-    login.accepted()
-    _, told = imap.capability()  # some tell the whole of it only now
-    imap.capabilities = tuple(_text(told, 4000).upper().split())
+        raise entry.refused(reason) from error
+    entry.accepted()
+    _, known = imap.capability()  # some tell the whole of it only now
+    imap.capabilities = tuple(_text(known, 4000).upper().split())
+
+
+def _token_login(imap: imaplib.IMAP4, url: str, entry: Entry) -> None:
+    """A server that refuses asks once more, to say why; it wants an answer to that before it says NO."""
+    ways = [one.removeprefix("AUTH=") for one in imap.capabilities if one.startswith("AUTH=")]
+    words = told(entry, url, ways)
+    rest = iter((words.first, words.last))
+    imap.authenticate(words.way, lambda _: next(rest, None))
 
 
 def _plain_login(imap: imaplib.IMAP4, user: str, password: str) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from nave.connectors.dropped.packed import HAS_MEMBERS, Packed
+from nave.connectors.oauth import OAuth
 from nave.core.units import Duration, Size
 from nave.formats import CsvFormat, Format, only_read
 
@@ -98,6 +99,10 @@ class MailOptions(BaseModel):
     )
     user: str | None = Field(default=None, min_length=1, description="Who logs in, on both servers")
     password: SecretStr | None = Field(default=None, description="See user")
+    oauth: OAuth | None = Field(
+        default=None,
+        description="In place of password: an OAuth 2 token, as Microsoft 365 and Google want it (XOAUTH2, OAUTHBEARER)",
+    )
     ca: Path | None = Field(default=None, description="A file with the certificates to trust in place of the system's")
     encryption: Literal["required", "none"] = Field(
         default="required", description="none: for a relay inside the house that knows no TLS; never with a password"
@@ -114,10 +119,13 @@ class MailOptions(BaseModel):
     def _fits_together(self) -> MailOptions:
         if self.imap is None and self.smtp is None:
             raise ValueError("expected imap, smtp, or both")
-        if (self.user is None) != (self.password is None):
-            raise ValueError("expected user and password together")
+        secrets = [one for one in (self.password, self.oauth) if one is not None]
+        if len(secrets) != (self.user is not None):
+            raise ValueError("expected user together with password, or with oauth")
         if self.imap is not None and self.user is None:
-            raise ValueError("expected user and password: a mailbox is never open to all")
+            raise ValueError("expected user with password or oauth: a mailbox is never open to all")
+        if self.oauth is not None and not (self.user or "").isprintable():
+            raise ValueError("expected user to be one line of text")
         if self.encryption == "none" and (self.user is not None or (self.smtp or "").startswith("smtps")):
             raise ValueError("expected encryption: none only with smtp://host and without user and password")
         return self

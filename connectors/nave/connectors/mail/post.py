@@ -10,9 +10,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from nave.connectors.mail.entry import Entry, entry_of, told
 from nave.connectors.mail.errors import said
 from nave.connectors.mail.options import MailOptions, MailSinkOptions, place
-from nave.connectors.mail.secure import PATIENCE, context, ending, login_of
+from nave.connectors.mail.secure import PATIENCE, context, ending
 from nave.connectors.wording import short
 from nave.core.errors import ConfigError, PermanentError, RetryableError, UnknownOutcome
 
@@ -38,11 +39,12 @@ def open_post(connection: MailOptions, folder: Path, *, anew: bool = False) -> I
     """Connect and log in; with `anew` also with a login that was refused before. The vendor's errors come through."""
     if connection.smtp is None:
         raise ConfigError("NAVE-K343", what="smtp")
+    entry = entry_of(connection, connection.smtp, folder, anew=anew) if connection.user is not None else None
     smtp = _reached(connection, connection.smtp, folder)
     try:
         with ending(smtp, connection.transfer.total_seconds()):
-            if connection.user is not None:
-                _log_in(smtp, connection, connection.smtp, folder, anew=anew)
+            if entry is not None:
+                _log_in(smtp, connection.smtp, entry)
             yield smtp
             with suppress(smtplib.SMTPException, OSError):
                 smtp.docmd("QUIT")
@@ -70,23 +72,31 @@ def _reached(connection: MailOptions, url: str, folder: Path) -> smtplib.SMTP:
     return smtp
 
 
-def _log_in(smtp: smtplib.SMTP, connection: MailOptions, url: str, folder: Path, *, anew: bool) -> None:
+def _log_in(smtp: smtplib.SMTP, url: str, entry: Entry) -> None:
     """One try; the library would go through all ways that the server offers, and each counts as a try."""
-    login, user, password = login_of(connection, url, folder, anew=anew)
     ways = smtp.esmtp_features.get("auth", "").upper().split()
-    if "PLAIN" in ways:
-        code, words = smtp.docmd("AUTH", "PLAIN " + _coded(f"\0{user}\0{password}"))
+    if entry.bearer:
+        code, words = _with_token(smtp, url, entry, ways)
+    elif "PLAIN" in ways:
+        code, words = smtp.docmd("AUTH", "PLAIN " + _coded(f"\0{entry.user}\0{entry.secret}"))
     elif "LOGIN" in ways:
         smtp.docmd("AUTH", "LOGIN")
-        smtp.docmd(_coded(user))
-        code, words = smtp.docmd(_coded(password))
+        smtp.docmd(_coded(entry.user))
+        code, words = smtp.docmd(_coded(entry.secret))
     else:
         raise ConfigError("NAVE-K332", url=url, reason="AUTH PLAIN, AUTH LOGIN")
     if 400 <= code < 500:
         raise RetryableError("NAVE-K342", url=url, reason=_reason(code, words))
     if code != 235:
-        raise login.refused(_reason(code, words))
-    login.accepted()
+        raise entry.refused(_reason(code, words))
+    entry.accepted()
+
+
+def _with_token(smtp: smtplib.SMTP, url: str, entry: Entry, ways: list[str]) -> tuple[int, bytes]:
+    """A server that refuses asks once more, to say why; it wants an answer to that before it says no."""
+    shown = told(entry, url, ways)
+    code, words = smtp.docmd("AUTH", f"{shown.way} {_coded(shown.first.decode())}")
+    return smtp.docmd(_coded(shown.last.decode())) if code == 334 else (code, words)
 
 
 def hand_in(smtp: smtplib.SMTP, url: str, options: MailSinkOptions, message_id: str, content: bytes) -> str:

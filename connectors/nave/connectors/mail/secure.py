@@ -10,7 +10,6 @@ from pathlib import Path
 from threading import Timer
 from typing import Protocol
 
-from nave.connectors.dropped.logins import Login
 from nave.connectors.mail.options import MailOptions
 from nave.connectors.wording import short
 from nave.core.errors import ConfigError
@@ -25,17 +24,6 @@ def context(connection: MailOptions, folder: Path) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=str(folder / connection.ca) if connection.ca else None)
     except (OSError, ssl.SSLError) as error:
         raise ConfigError("NAVE-K331", url=short(connection.ca, 200), reason=short(error, 200)) from error
-
-
-def login_of(connection: MailOptions, url: str, folder: Path, *, anew: bool) -> tuple[Login, str, str]:
-    """The login with its user and password; ConfigError if the server has refused exactly this before."""
-    assert connection.user is not None
-    assert connection.password is not None
-    password = connection.password.get_secret_value()
-    login = Login(folder, url, connection.user, password.encode())
-    if not anew:
-        login.check()
-    return login, connection.user, password
 
 
 class Watched(Protocol):

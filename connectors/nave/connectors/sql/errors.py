@@ -46,6 +46,7 @@ _WORDS: tuple[tuple[str, _Row], ...] = (
     ("ora-28001", _LOGIN),
     ("ora-01031", _LOGIN),
     ("dpy-3010", _THICK),
+    ("certificate verify failed", _SETUP),
     ("(1049,", _SETUP),
     ("(1205,", _BUSY),
     ("(1213,", _BUSY),
