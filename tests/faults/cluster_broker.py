@@ -13,6 +13,7 @@ from tests.faults.cluster_network import Network, can_partition, network
 from tests.faults.cluster_postgres import has_postgres, primary
 from tests.faults.driving import Driver, Round
 from tests.faults.killing import one_moment, settle
+from tests.faults.syscalls_child import turn
 from tests.servers import Cluster, rabbitmq_cluster, rabbitmq_programs
 
 KILLS = 6
@@ -49,7 +50,7 @@ def broker_downs(seed: int, folder: Path, *, count: int = 1, seconds: float = 20
         loaded(folder, seed, server.url(), messages, broker=cluster.url, apart=True) as one,
     ):
         for number in range(count):
-            down = list(range((seed + number) % 2, _NODES))
+            down = list(range((turn(seed) + number) % 2, _NODES))
             for index in down:
                 cluster.kill(index)
             watch.goes_on(one, seconds, f"{len(down)} of {_NODES} nodes down")
@@ -76,7 +77,7 @@ def partitions(seed: int, folder: Path, *, count: int = 1, seconds: tuple[float,
     """The broker's nodes lose one another for a while; the hub reaches all of them, and some take nothing."""
     chance, watch, messages = random.Random(seed), Watch(), int(count * (seconds[1] + 35.0) / PACE)
     names = list(SHAPES)
-    shapes = [names[(seed + number) % len(names)] for number in range(count)]
+    shapes = [names[(turn(seed) + number) % len(names)] for number in range(count)]
     with (
         network(_NODES) as joined,
         primary() as server,

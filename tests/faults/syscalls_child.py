@@ -124,7 +124,8 @@ class Nest:
 @contextmanager
 def nest(environ: Mapping[str, str], preload: Path | None = None) -> Iterator[Nest]:
     """A nest while the block runs, with a shim in it; nothing of it is left behind."""
-    full = {**os.environ, "NAVE_LANG": "en", **({"LD_PRELOAD": str(preload)} if preload else {})}
+    # At the start, too: what the C library asks the environment for, it asks once, and before any fork.
+    full = {**os.environ, **environ, "NAVE_LANG": "en", **({"LD_PRELOAD": str(preload)} if preload else {})}
     with subprocess.Popen(
         [sys.executable, str(HERE / "syscalls_nest.py")],
         stdin=subprocess.PIPE,

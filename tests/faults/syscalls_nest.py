@@ -7,6 +7,7 @@ that counts and breaks calls is preloaded into this process, and armed in the fo
 from __future__ import annotations
 
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -67,6 +68,7 @@ def _become(order: dict[str, Any]) -> None:
 def serve() -> None:
     """Until stdin ends."""
     _load()
+    gc.freeze()  # what every fork has in common is not looked through in each
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     print(json.dumps({"ready": True}), file=answers)
     for line in sys.stdin:

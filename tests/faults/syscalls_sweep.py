@@ -26,6 +26,8 @@ UNTIL_IDLE = ("run", "--until-idle", "--poll", "0.05")
 SERVING = ("run", "--poll", "0.05")
 HUNG = -signal.SIGALRM
 SCENES = ("drop", "door")
+_PARTS = 10
+"""Into so many rounds the crashes of a scene go; errors, four for each call, go into four times as many."""
 
 
 class Point(NamedTuple):
@@ -162,18 +164,18 @@ def spread(numbers: list[int], count: int, turn: int = 0) -> list[int]:
 
 
 def _round(seed: int, folder: Path, *, errors: bool) -> Round:
-    """A tenth of one scene's points; thirty rounds walk through all of all scenes, and errors through all four."""
-    at = turn(seed)
-    scene, empty = ("drop", "door", "drop")[at % 3], at % 3 == 2
+    """A part of one scene's points, then of the next scene's; in the end all parts of all scenes, and of errors all four."""
+    at, parts = turn(seed), _PARTS * len(ERRORS) if errors else _PARTS
+    scene, empty, part = ("drop", "door", "drop")[at % 3], at % 3 == 2, at // 3 % parts
     problems: list[str] = []
     with ground(folder) as on:
         found = points(on, scene, empty=empty)
         numbers = [one.number for one in found] if errors else mutating(found)
         kinds = list(ERRORS.values()) if errors else [KILL]
-        tests = [(number, kind) for number in numbers[at // 3 % 10 :: 10] for kind in kinds]
+        tests = [(number, kind) for number in numbers[part::parts] for kind in kinds]
         for number, kind in tests:
             problems += tried(on, scene, number, kind, empty=empty)
-    detail = {"scene": scene, "empty": empty, "points": len(numbers), "tenth": at // 3 % 10}
+    detail = {"scene": scene, "empty": empty, "points": len(numbers), "part": part, "parts": parts}
     return Round(len(tests), problems, len({one.split(":")[0] for one in problems}), detail)
 
 

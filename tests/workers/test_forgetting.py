@@ -23,8 +23,9 @@ def captured(store: Store, clock: Clock, ids: Ids, *names: str) -> None:
         tx.insert(t.epcis_capture, jobs, [(ids.take()[0], "gate", clock(), "rollback", len(names), 0, "[]", "[]")])
         for name in names:
             (number,) = ids.take()
-            event = ("id", "system", "event_id", "type", "time", "recorded", "doc")
-            tx.insert(t.epcis_event, event, [(number, "gate", name, "ObjectEvent", clock(), clock(), "{}")])
+            event = ("id", "system", "event_id", "type", "time", "recorded", "doc", "place")
+            row = (number, "gate", name, "ObjectEvent", clock(), clock(), "{}", number)
+            tx.insert(t.epcis_event, event, [row])
             tx.insert(t.epcis_epc, ("system", "epc", "event"), [("gate", epc, number) for epc in ("same", name)])
 
 

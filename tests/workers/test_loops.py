@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +21,7 @@ from nave.core.store import schema as t
 from nave.core.store.schema import Due
 from nave.workers import deliver, loops, outcomes
 from nave.workers.hints import Hints
+from nave.workers.keep import Keeper
 from nave.workers.loops import PATIENCE, Run
 from tests.workers.world import Target, World, customer, rules, world
 
@@ -199,6 +201,23 @@ def test_a_target_that_stays_away_does_not_hold_up_a_batch_run_nor_the_other_tar
     assert set(made.states("crm.customer")) == {Due.DELIVERED}
     assert set(made.states(WEB)) == {Due.READY}
     assert made.letters() == []
+
+
+def test_a_process_that_is_stopped_again_and_again_does_not_take_its_targets_for_away(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a machine without time for it: between claim and call its lease may end, more often than it is patient."""
+    made = hub(store, Lists(RECORDS))
+    real, asked = Keeper.pulse, itertools.count(-1_000)
+    naps = 3 * (PATIENCE + 2)
+    monkeypatch.setattr(Keeper, "pulse", lambda keeper: one if (one := next(asked)) < naps - 1_000 else real(keeper))
+    monkeypatch.setattr(loops, "WOKEN", 0.01)
+
+    with running(made, poll=0.05, until_idle=True) as run:
+        within(20, run.wait)
+
+    assert next(asked) > naps - 1_000
+    assert set(made.states(WEB)) == {Due.DELIVERED}
 
 
 def test_what_a_sink_that_is_gone_left_does_not_hold_up_a_batch_run(store: Store) -> None:

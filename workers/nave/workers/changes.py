@@ -137,7 +137,8 @@ def plan(hub: Hub, progress: Progress) -> Plan:
         found, state = changes(tx, hub), planning.state(tx)
     entities: list[Difference] = []
     if found.entities:
-        with scratch(hub.store, progress) as copy:
+        remade = set(found.identities) - set(found.half)
+        with scratch(hub.store, progress, found.entities, remade) as copy:
             entities = [rehearse(copy, hub.entities, name, hub.clock(), hub.ids, progress) for name in found.entities]
     sinks = [_sink_difference(hub, hub.sinks[name], progress) for name in found.sinks]
     return Plan(state, fingerprints(hub, found), entities, sinks)

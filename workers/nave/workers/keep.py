@@ -25,6 +25,8 @@ SECONDS = 6.0
 """How long a lease lasts without a beat: what a dead process did is taken up by another after about as long."""
 BEAT = 2.0
 """Seconds between two beats."""
+WOKEN = 0.5
+"""Seconds until a process that slept past its own lease claims deliveries again: by then its heart may have beaten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +166,14 @@ class Guarded:
 
     def write(self, records: Sequence[Outbound]) -> Sequence[Receipt]:
         """As the sink does; LeaseLost, and nothing written, after a sleep that was too long."""
-        if self.pulse is None or self.keeper.pulse() != self.pulse:
+        if self.slept:
             raise LeaseLost(f"process:{self.keeper.id}")
         return self.sink.write(records)
+
+    @property
+    def slept(self) -> bool:
+        """Whether the lease can have ended since the claim."""
+        return self.pulse is None or self.keeper.pulse() != self.pulse
 
 
 def synchronise(clock: Clock, store: Store) -> None:

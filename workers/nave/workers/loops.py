@@ -23,7 +23,7 @@ from nave.workers.changes import settle_rules
 from nave.workers.deliver import Delivered, deliver_step, finish
 from nave.workers.flows import Hub, SinkFlow, SourceFlow
 from nave.workers.forgetting import trim_events_step
-from nave.workers.keep import BEAT, SECONDS, Keeper, Lease
+from nave.workers.keep import BEAT, SECONDS, WOKEN, Keeper, Lease
 from nave.workers.land import GroupCommit
 from nave.workers.outcomes import LONGEST_PAUSE, backoff
 from nave.workers.probe import probe_step
@@ -291,7 +291,8 @@ class Run:
             free_own(self.hub, flow)
             return not self.stop.wait(min(self.poll, BEAT))  # a rate is kept by one process
         away = self._away.get(flow.name, 0)
-        done = deliver_step(self.hub, flow, self.keeper.guarded(sink), away=away, go_on=True)
+        guarded = self.keeper.guarded(sink)
+        done = deliver_step(self.hub, flow, guarded, away=away, go_on=True)
         if done is None:
             if not self._free_own(flow) and not (probe and probe_step(self.hub, flow, probe)):
                 self.hub.hints.bell(flow.name).wait(self.poll)
@@ -302,6 +303,9 @@ class Run:
             return False
         if done.done:
             turnstile.welcome()
+        if done.pause and guarded.slept:  # it was this process that was away, and the target need not be spared for it
+            finish(self.hub, flow)
+            return not self.stop.wait(WOKEN)
         # A target that could not be reached is probed with one record at a time, not hammered.
         if done.pause:
             self._away[flow.name] = away + 1

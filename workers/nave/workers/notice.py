@@ -1,6 +1,6 @@
 """Notice: what a person should hear of, found by looking: waits that last too long, records that wait for each other, bills
-of materials that contain themselves, values that too many records share to say who is who. Each is a finding as long as it
-is so, and is settled by itself after."""
+of materials that contain themselves, values that too many records share to say who is who, or to compare them. Each is a
+finding as long as it is so, and is settled by itself after."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 import structlog
 
 from nave.core import findings, journal, references, structure, views, waits
+from nave.core.crowding import CROWDED_BLOCKS, crowded_blocks
 from nave.core.explosion import loop, way
 from nave.core.findings import CROWD, Finding
 from nave.core.store import Transaction
@@ -22,7 +23,7 @@ from nave.workers.flows import Hub
 
 _log = structlog.get_logger()
 LATE, CIRCLE, LOOP = "NAVE-E125", "NAVE-E124", "NAVE-E122"
-NOTICED = (LATE, CIRCLE, LOOP, CROWD, MISSING)
+NOTICED = (LATE, CIRCLE, LOOP, CROWD, CROWDED_BLOCKS, MISSING)
 _MOST = 100_000
 _BILLS = 1000
 """Bills that are looked at in one go."""
@@ -66,8 +67,13 @@ def _seen(hub: Hub, tx: Transaction) -> _Seen:
     bills = _bills(tx, now) if "bom" in hub.entities else _Seen([], [])
     crowds = _changed(tx, CROWD, findings.crowds(tx, {name: rules.identity.crowd for name, rules in hub.entities.items()}))
     absent = _changed(tx, MISSING, missing(hub, tx, now))
-    parts = (late, circles, bills, crowds, absent)
+    parts = (late, circles, bills, crowds, _blocks(hub, tx), absent)
     return _Seen([one for part in parts for one in part.now], [n for part in parts for n in part.settled], bills.bills)
+
+
+def _blocks(hub: Hub, tx: Transaction) -> _Seen:
+    seen = crowded_blocks(tx, {name: rules.identity for name, rules in hub.entities.items()})
+    return _changed(tx, CROWDED_BLOCKS, seen)._replace(now=[one for one in seen if one.params])
 
 
 def _changed(tx: Transaction, code: str, seen: Iterable[Finding]) -> _Seen:
