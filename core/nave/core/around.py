@@ -152,6 +152,16 @@ def around(tx: Transaction, entity: str, key: str, systems: Iterable[str], limit
     return [_made(number, entity, one, limit) for number, one in sorted(gathered.items())]
 
 
+def by_serial(tx: Transaction, serial: str, limit: int = 20) -> list[int]:
+    """Sold things that some system keeps under a key that ends with this serial number, as `ZB-000120/SN100001` does.
+
+    All keys of sold things are read, and nothing else of them.
+    """
+    s = t.source_record.c
+    mine = (s.entity == "sold_product", s.key.endswith(f"/{serial}", autoescape=True))
+    return [row[0] for row in tx.rows(sa.select(s.record_id).distinct().where(*mine).order_by(s.record_id).limit(limit))]
+
+
 def _take(one: _Gathered, part: str, total: int, text: str) -> None:
     if part == "@self":
         one.document = decode(text)

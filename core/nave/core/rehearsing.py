@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,11 +22,10 @@ from nave.core.store import schema as t
 
 _AT_ONCE = 2000
 _EXAMPLES = 3
+_INDEX = (t.identity_key, t.crowded, t.match_pair)
+"""Of the entities that are looked at, and only where it is not made anew: it has more rows than all the rest."""
 _COPIED = (
     t.source_record,
-    t.identity_key,
-    t.crowded,
-    t.match_pair,
     t.decision,
     t.pin,
     t.former,
@@ -35,10 +35,13 @@ _COPIED = (
     t.rule,
 )
 """What decides about golden records, and what follows from them."""
+_OURS = "WHERE entity IN (SELECT value FROM json_each(:names))"
 _BEFORE = (
-    "CREATE TABLE record_before AS SELECT id, hash, doc, merged_into FROM record",
+    "CREATE TABLE record_before AS SELECT id, hash, doc, merged_into FROM record WHERE 0",
+    f"INSERT INTO record_before SELECT id, hash, doc, merged_into FROM record {_OURS}",
     "CREATE UNIQUE INDEX record_before_id ON record_before (id)",
-    "CREATE TABLE source_before AS SELECT entity, system, key, record_id FROM source_record",
+    "CREATE TABLE source_before AS SELECT entity, system, key, record_id FROM source_record WHERE 0",
+    f"INSERT INTO source_before SELECT entity, system, key, record_id FROM source_record {_OURS}",
     "CREATE INDEX source_before_key ON source_before (entity, system, key)",
     "CREATE INDEX source_before_record ON source_before (record_id)",
     "CREATE TABLE delivery_before AS SELECT sink, record_id, due_version FROM delivery",
@@ -71,35 +74,40 @@ Progress = Callable[[str, int], None]
 
 
 @contextmanager
-def scratch(store: Store, progress: Progress) -> Iterator[Store]:
-    """A store of its own in a temporary folder, with all that golden records are made of; gone when the block ends."""
+def scratch(store: Store, progress: Progress, names: Collection[str], remade: Collection[str] = ()) -> Iterator[Store]:
+    """A store of its own in a temporary folder, gone when the block ends: all that golden records of the entities `names`
+    are made of, and whom they concern. Of those that are `remade`, the index is left out, since it will be made anew."""
     with TemporaryDirectory(prefix="nave-plan-") as folder:
         copy = open_store("sqlite:///plan.db", Path(folder))
         try:
             with store.read() as reading:
                 for table in _COPIED:
-                    _copy(reading, copy, table, progress)
+                    _copy(reading, copy, table, sa.select(table), progress)
+                indexed = sorted(set(names) - set(remade))
+                for table in _INDEX:
+                    _copy(reading, copy, table, sa.select(table).where(table.c.entity.in_(indexed)), progress)
             with copy.write(durable=False) as tx:
                 for words in _BEFORE:
-                    tx.execute(sa.text(words))
+                    given = {"names": json.dumps(sorted(names))} if ":names" in words else {}
+                    tx.execute(sa.text(words).bindparams(**given))
             yield copy
         finally:
             copy.close()
 
 
-def _copy(reading: Transaction, copy: Store, table: sa.Table, progress: Progress) -> None:
+def _copy(reading: Transaction, copy: Store, table: sa.Table, wanted: sa.Select[Any], progress: Progress) -> None:
     columns = tuple(column.name for column in table.columns)
-    for rows in _pages(reading, table):
+    for rows in _pages(reading, table, wanted):
         with copy.write(durable=False) as tx:
             tx.insert(table, columns, [tuple(row) for row in rows])
         if table is t.source_record:
             progress("copy", len(rows))
 
 
-def _pages(reading: Transaction, table: sa.Table) -> Iterator[list[Any]]:
+def _pages(reading: Transaction, table: sa.Table, wanted: sa.Select[Any]) -> Iterator[list[Any]]:
     key = sa.tuple_(*table.primary_key)
     places = [list(table.columns).index(column) for column in table.primary_key]
-    listed = sa.select(table).order_by(*table.primary_key).limit(_AT_ONCE)
+    listed = wanted.order_by(*table.primary_key).limit(_AT_ONCE)
     rows = reading.rows(listed)
     while rows:
         yield rows

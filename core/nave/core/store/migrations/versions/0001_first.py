@@ -47,10 +47,17 @@ def upgrade() -> None:
         sa.Column("time", sa.Float(), nullable=False, comment="when it happened, seconds since 1970"),
         sa.Column("recorded", sa.Float(), nullable=False),
         sa.Column("doc", sa.Text(), nullable=False, comment="JSON"),
+        sa.Column(
+            "place",
+            sa.BigInteger(),
+            nullable=False,
+            comment="rises with each commit of its system: subscriptions go along it",
+        ),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("epcis_event_known", "epcis_event", ["system", "event_id"], unique=True)
     op.create_index("epcis_event_time", "epcis_event", ["system", "time"])
+    op.create_index("epcis_event_place", "epcis_event", ["system", "place"])
     op.create_table(
         "epcis_epc",
         sa.Column("system", sa.String(), nullable=False),
@@ -60,6 +67,44 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("epcis_epc_of", "epcis_epc", ["event"])
+    op.create_table(
+        "epcis_query",
+        sa.Column("system", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("query", sa.Text(), nullable=False, comment="JSON, as its system gave it"),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("system", "name"),
+    )
+    op.create_table(
+        "epcis_subscription",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("system", sa.String(), nullable=False),
+        sa.Column("query", sa.String(), nullable=False, comment="the name of what it subscribes to"),
+        sa.Column("dest", sa.String(), nullable=False),
+        sa.Column("terms", sa.Text(), nullable=False, comment="JSON: when to tell, and from when on"),
+        sa.Column("secret", sa.String(), comment="what to sign with"),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.Column(
+            "reached",
+            sa.BigInteger(),
+            nullable=False,
+            comment="place of the last event that was told or passed over",
+        ),
+        sa.Column("until", sa.BigInteger(), comment="of a round by the clock: place of the last event that it covers"),
+        sa.Column("round_at", sa.Float(), comment="when that round began"),
+        sa.Column(
+            "report", sa.Integer(), server_default="0", nullable=False, comment="number of the last report that was begun"
+        ),
+        sa.Column("last", sa.BigInteger(), comment="place of the last event of the report under way; null where none is"),
+        sa.Column("begun_at", sa.Float()),
+        sa.Column("most", sa.Integer(), nullable=False, comment="events in one report, at most"),
+        sa.Column("look_at", sa.Float(), nullable=False),
+        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("error", sa.Text(), comment="JSON: code and parameters of the last failure"),
+        sa.Column("told_at", sa.Float()),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("epcis_subscription_of", "epcis_subscription", ["system", "query"])
     compatible = op.create_table(
         "compatible",
         sa.Column("revision", sa.String(), nullable=False, comment="code of this revision may work on these tables"),
@@ -705,8 +750,12 @@ def downgrade() -> None:
     op.drop_index("dead_letter_batch", table_name="dead_letter")
     op.drop_table("dead_letter")
     op.drop_table("compatible")
+    op.drop_index("epcis_subscription_of", table_name="epcis_subscription")
+    op.drop_table("epcis_subscription")
+    op.drop_table("epcis_query")
     op.drop_index("epcis_epc_of", table_name="epcis_epc")
     op.drop_table("epcis_epc")
+    op.drop_index("epcis_event_place", table_name="epcis_event")
     op.drop_index("epcis_event_time", table_name="epcis_event")
     op.drop_index("epcis_event_known", table_name="epcis_event")
     op.drop_table("epcis_event")
