@@ -49,6 +49,7 @@ TWINS = {
     "README.md": "README.zh-CN.md",
     "docs/concepts.md": "docs/zh-CN/concepts.md",
     "docs/operations.md": "docs/zh-CN/operations.md",
+    "docs/reliability.md": "docs/zh-CN/reliability.md",
     "docs/mappings.md": "docs/zh-CN/mappings.md",
     "docs/configuration.md": "docs/zh-CN/configuration.md",
     "docs/events.md": "docs/zh-CN/events.md",
