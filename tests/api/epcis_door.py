@@ -31,6 +31,7 @@ SYSTEMS = (
         ),
         TOKEN.encode(),
         max_body=200_000,
+        zone="Asia/Shanghai",
     ),
     System("yard.wire", (Taker("yard.moves", "stock_movement"),), b"other"),
 )
@@ -118,7 +119,7 @@ def opened_door(url: str) -> Iterator[Door]:
     opened = Door(0, store)
     times = iter(range(1_800_000_000, 1_900_000_000))
     repository = Repository(store, lambda: float(next(times)), Ids())
-    routes = epcis_routes(EpcisDoor(SYSTEMS, repository, opened.admit, body_seconds=5.0))
+    routes = epcis_routes(EpcisDoor(SYSTEMS, repository, opened.admit, body_seconds=5.0, refuses=_refuses))
     with serving(door({}, _nobody, dict, more=routes), "127.0.0.1", free_port()) as port:
         opened.port = port
         yield opened
@@ -127,3 +128,7 @@ def opened_door(url: str) -> Iterator[Door]:
 
 async def _nobody(*_: Any) -> int:
     return 0
+
+
+def _refuses(_system: str, dest: str) -> str | None:
+    return "another address" if "inside" in dest else None

@@ -6,7 +6,8 @@ import threading
 
 import pytest
 
-from tests.api.epcis_door import an_event, opened_door
+from tests.api.epcis_door import Door, an_event, opened_door
+from tests.api.test_epcis_subscriptions import World
 
 
 @pytest.mark.service
@@ -24,3 +25,25 @@ def test_captures_at_the_same_moment_keep_each_event_once_and_queries_page_throu
         found = door.events("orderBy=eventTime&orderDirection=DESC&perPage=4&MATCH_epc=urn:epc:idpat:sgtin:6901234.056789.*")
         assert [one["eventID"] for one in found] == [f"urn:x:{number}" for number in range(8, -1, -1)]
         assert [one["eventID"] for one in door.events("perPage=1&EQ_eventID=urn:x:2,urn:x:7")] == ["urn:x:2", "urn:x:7"]
+
+
+@pytest.mark.service
+def test_who_listens_while_four_capture_is_told_each_event_once(postgres_url: str) -> None:
+    with opened_door(postgres_url) as door:
+        world = World(door)
+        world.subscribe(stream=True)
+        wanted = {str(number) for number in range(20)}
+
+        senders = [threading.Thread(target=each_alone, args=(door, range(first, first + 5))) for first in range(0, 20, 5)]
+        for sender in senders:
+            sender.start()
+        told: list[str] = []
+        while any(sender.is_alive() for sender in senders) or set(told) < wanted:
+            told += [one for report in world.tell() for one in report]
+
+        assert sorted(told) == sorted(wanted)
+
+
+def each_alone(door: Door, numbers: range) -> None:
+    for number in numbers:
+        door.capture(an_event(number, "shipping", eventID=f"urn:x:{number}"))

@@ -20,6 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from nave.api import epcisfound
+from nave.api import epcisqueries as named
 from nave.api.access import from_here, shows
 from nave.api.bodies import unpacked
 from nave.api.bounds import Share
@@ -41,9 +42,11 @@ _EXCEPTIONS = {
     403: "SecurityException",
     404: "NoSuchResourceException",
     406: "NotAcceptableException",
+    409: "ResourceAlreadyExistsException",
     413: "CaptureLimitExceededException",
     415: "UnsupportedMediaTypeException",
 }
+_BY_CODE = {"NAVE-K372": "QueryParameterException", "NAVE-K385": "SubscriptionControlsException"}
 _LOG = logging.getLogger("nave.api")
 _Answer = Callable[["EpcisDoor", System, Request], Awaitable[Response]]
 
@@ -55,6 +58,17 @@ def epcis_routes(door: EpcisDoor) -> list[Route]:
         ("/epcis/capture/{id}", {"GET": _job}),
         ("/epcis/events", {"POST": _one, "GET": epcisfound.events, "OPTIONS": _limits}),
         ("/epcis/events/{id:path}", {"GET": epcisfound.event}),
+        ("/epcis/queries", {"GET": named.queries, "POST": named.create, "OPTIONS": named.discover}),
+        ("/epcis/queries/{name}", {"GET": named.query, "DELETE": named.forget, "OPTIONS": named.discover}),
+        ("/epcis/queries/{name}/events", {"GET": named.events, "OPTIONS": named.discover}),
+        (
+            "/epcis/queries/{name}/subscriptions",
+            {"GET": named.subscriptions, "POST": named.subscribe, "OPTIONS": named.discover},
+        ),
+        (
+            "/epcis/queries/{name}/subscriptions/{id}",
+            {"GET": named.subscription, "DELETE": named.unsubscribe, "OPTIONS": named.discover},
+        ),
         ("/epcis/{resource}", {"GET": epcisfound.members}),
         ("/epcis/{resource}/{value:path}/events", {"GET": epcisfound.events_under}),
     ]
@@ -130,8 +144,7 @@ def _refusal(error: NaveError, request: Request) -> Response:
     problem = _as_problem(error, 400) if code.startswith("NAVE-K37") else translated(error)
     answer = problem_response(problem, dict(request.headers.raw))
     said = msgspec.json.decode(bytes(answer.body))
-    known = "QueryParameterException" if code == "NAVE-K372" or problem.code == "NAVE-K372" else None
-    kind = known or _EXCEPTIONS.get(problem.status, "ImplementationException")
+    kind = _BY_CODE.get(code or problem.code) or _EXCEPTIONS.get(problem.status, "ImplementationException")
     content = msgspec.json.encode({**said, "type": f"epcisException:{kind}"})
     headers = {name: value for name, value in answer.headers.items() if name.lower() != "content-length"}
     return Response(content, problem.status, {**headers, **_VERSIONS}, "application/problem+json")

@@ -17,6 +17,8 @@ from nave.api.problems import Problem
 from nave.core.protocols import Raw
 
 CONTEXT = "https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld"
+SIMPLE = "SimpleEventQuery"
+"""What a query without a name is called."""
 _FIXED: Mapping[str, Sequence[str]] = {
     "eventTypes": TYPES,
     "bizSteps": sorted(STEPS),
@@ -35,7 +37,7 @@ _UNDER: Mapping[str, str] = {
 
 async def events(door: EpcisDoor, system: System, request: Request) -> Response:
     """A page of the events that the parameters ask for."""
-    return await _found(door, system, request, parsed(request.query_params.multi_items()))
+    return await found_by(door, system, request, parsed(request.query_params.multi_items()))
 
 
 async def events_under(door: EpcisDoor, system: System, request: Request) -> Response:
@@ -44,13 +46,14 @@ async def events_under(door: EpcisDoor, system: System, request: Request) -> Res
     if parameter is None:
         raise gone(request)
     asked = [(parameter, request.path_params["value"]), *request.query_params.multi_items()]
-    return await _found(door, system, request, parsed(asked))
+    return await found_by(door, system, request, parsed(asked))
 
 
-async def _found(door: EpcisDoor, system: System, request: Request, query: Query) -> Response:
+async def found_by(door: EpcisDoor, system: System, request: Request, query: Query, name: str = SIMPLE) -> Response:
+    """A page of what a query finds, under its name."""
     _acceptable(request)
     found = await asyncio.to_thread(page, door.repository.store, system.name, query)
-    return said(_results(found.events, door.repository.clock()), 200, following(request, found.token))
+    return said(results(found.events, door.repository.clock(), name), 200, following(request, found.token))
 
 
 async def event(door: EpcisDoor, system: System, request: Request) -> Response:
@@ -70,13 +73,15 @@ async def members(door: EpcisDoor, system: System, request: Request) -> Response
     return said({"@context": [CONTEXT], "type": "Collection", "member": list(listed)}, 200, {})
 
 
-def _results(events: list[Raw], now: float) -> dict[str, Any]:
+def results(events: list[Raw], now: float, name: str = SIMPLE, subscription: str | None = None) -> dict[str, Any]:
+    """The document that holds what a query found."""
+    told = {"subscriptionID": subscription} if subscription else {}
     return {
         "@context": [CONTEXT],
         "type": "EPCISQueryDocument",
         "schemaVersion": "2.0",
         "creationDate": stamp(now),
-        "epcisBody": {"queryResults": {"queryName": "SimpleEventQuery", "resultsBody": {"eventList": events}}},
+        "epcisBody": {"queryResults": {"queryName": name, **told, "resultsBody": {"eventList": events}}},
     }
 
 

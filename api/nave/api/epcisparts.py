@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from nave.api.bounds import Budget
 from nave.api.door import Admit
+from nave.api.epcisnamed import Named
 from nave.api.epcisstore import Repository, System
 from nave.api.problems import Problem
 
@@ -28,11 +29,16 @@ class EpcisDoor:
     admit: Admit = lambda source: None
     waiting_bytes: int = 32 * 2**20
     body_seconds: float = 30.0
+    refuses: Callable[[str, str], str | None] = lambda system, dest: "an address, but nobody is called from here"
+    """Why results must not go to an address: system, address; None where they may."""
     budget: Budget = field(init=False)
+    named: Named = field(init=False)
 
     def __post_init__(self) -> None:
         largest = max((system.max_body for system in self.systems), default=0)
         object.__setattr__(self, "budget", Budget(max(self.waiting_bytes, largest)))
+        kept = self.repository
+        object.__setattr__(self, "named", Named(kept.store, kept.clock, kept.ids))
 
 
 def whole(text: str, name: str, most: int) -> int:

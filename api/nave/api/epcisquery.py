@@ -24,6 +24,8 @@ MOST = 1_000
 _CHUNK = 500
 _SCAN = 20_000
 """Events that one request looks at; a page that ends sooner says where to go on."""
+_REPORT_BYTES = 2**20
+"""Of events that a subscriber is told at once; the last of them may go beyond."""
 _e = t.epcis_event.c
 Keeps = Callable[[Raw], bool]
 
@@ -102,17 +104,44 @@ def _ended(query: Query, found: list[Raw], token: str | None = None) -> Page:
 
 def _chunk(tx: Transaction, system: str, query: Query, after: tuple[Any, int, int] | None) -> sa.Select[Any]:
     by, number = query.column, _e.id
-    wanted = sa.select(by, number, _e.doc, _e.recorded).where(_e.system == system, *query.where)
+    found = _wanted(system, query, by)
+    order = (by.asc(), number.asc()) if query.rising else (by.desc(), number.desc())
+    if after is not None:
+        place, last = sa.tuple_(by, number), sa.tuple_(sa.literal(after[0]), sa.literal(after[1]))
+        found = found.where(place > last if query.rising else place < last)
+    return found.order_by(*order).limit(_CHUNK)
+
+
+def _wanted(system: str, query: Query, by: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    """What is sorted by, number, content and time of recording of all that the store itself can find."""
+    number = _e.id
+    found = sa.select(by, number, _e.doc, _e.recorded).where(_e.system == system, *query.where)
     for names in query.epcs:
         epc, event = t.epcis_epc.c.epc, t.epcis_epc.c.event
         either = [epc == name if not below else sa.or_(epc == name, epc.startswith(f"{name}/", autoescape=True))
                   for name, below in names]  # fmt: skip
-        wanted = wanted.where(number.in_(sa.select(event).where(t.epcis_epc.c.system == system, sa.or_(*either))))
-    order = (by.asc(), number.asc()) if query.rising else (by.desc(), number.desc())
-    if after is not None:
-        place, last = sa.tuple_(by, number), sa.tuple_(sa.literal(after[0]), sa.literal(after[1]))
-        wanted = wanted.where(place > last if query.rising else place < last)
-    return wanted.order_by(*order).limit(_CHUNK)
+        found = found.where(number.in_(sa.select(event).where(t.epcis_epc.c.system == system, sa.or_(*either))))
+    return found
+
+
+def following(tx: Transaction, system: str, query: Query, span: tuple[int, int], most: int) -> tuple[list[Raw], int]:
+    """Up to `most` events that fit and whose places are above the first of `span` and not above its second, and where
+    the search ended: at the last of them, or behind those that were looked at in vain."""
+    found: list[Raw] = []
+    (after, until), seen, size = span, 0, 0
+    while seen < _SCAN:
+        chosen = _wanted(system, query, _e.place).where(_e.place > after, _e.place <= until)
+        rows = tx.rows(chosen.order_by(_e.place).limit(_CHUNK))
+        for place, _, doc, recorded in rows:
+            after, seen, event = place, seen + 1, stored(doc, recorded)
+            if all(keep(event) for keep in query.keeps):
+                found.append(event)
+                size += len(doc)
+                if len(found) == most or size > _REPORT_BYTES:
+                    return found, after
+        if len(rows) < _CHUNK:
+            return found, until
+    return found, after
 
 
 def _token(after: tuple[Any, int, int]) -> str:

@@ -24,10 +24,12 @@ from nave.core.store import schema as t
 from nave.formats import loads
 
 ROLLBACK, PROCEED = "rollback", "proceed"
+TOLD = "epcis"
+"""What is announced when there is something that subscribers may have to be told."""
 _MOST_ERRORS = 100
 _LISTS = ("epcList", "childEPCs", "inputEPCList", "outputEPCList")
 _CLASSES = ("quantityList", "childQuantityList", "inputQuantityList", "outputQuantityList")
-_EVENT = ("id", "system", "event_id", "type", "time", "recorded", "doc")
+_EVENT = ("id", "system", "event_id", "type", "time", "recorded", "doc", "place")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,10 @@ class System:
     takers: Sequence[Taker]
     token: bytes | None = field(default=None, repr=False)
     max_body: int = 16 * 2**20
+    zone: str = "UTC"
+    """What the schedules of its subscriptions are meant in."""
+    subscribers: frozenset[str] = frozenset()
+    """`http://10.1.0.7:8080`: where its subscribers may be, besides on the internet."""
 
 
 @dataclass(frozen=True)
@@ -97,16 +103,20 @@ class Repository:
             self.landed(one.source, len(one.batch.records), len(one.body))
         if landings:
             self.announce(["apply"])
+        if fresh:
+            self.announce([TOLD])
         return id_text(number)
 
     def _keep(self, tx: Transaction, system: str, events: Sequence[Event], now: float) -> None:
         numbers = self.ids.take(len(events)) if events else []
+        # Two processes' ids may cross; what is committed later must stand behind what is committed, or nobody is told of it.
+        past = max(newest(tx, system) + 1 - numbers[0], 0) if events else 0
         rows = [
             (number, system, one.key, one.body["type"], moment(one.body["eventTime"]), now, raw_text(one.body))
             for number, one in zip(numbers, events, strict=True)
         ]
         named = {(system, epc, row[0]) for row, one in zip(rows, events, strict=True) for epc in things(one.body)}
-        tx.insert(t.epcis_event, _EVENT, rows)
+        tx.insert(t.epcis_event, _EVENT, [(*row, row[0] + past) for row in rows])
         tx.insert(t.epcis_epc, ("system", "epc", "event"), sorted(named))
 
     def _prepared(self, taker: Taker, events: Sequence[Event], faulty: Sequence[Event], job: str) -> Landing:
@@ -154,6 +164,12 @@ def stored(doc: str, recorded: float) -> Raw:
     """An event as it is given out, with the time it was recorded."""
     event: Raw = loads(doc.encode())
     return {**event, "recordTime": stamp(recorded)}
+
+
+def newest(tx: Transaction, system: str) -> int:
+    """The place of the last event of a system; 0 before the first."""
+    e = t.epcis_event.c
+    return int(tx.rows(sa.select(sa.func.coalesce(sa.func.max(e.place), 0)).where(e.system == system))[0][0])
 
 
 def _known(tx: Transaction, system: str, events: Sequence[Event]) -> dict[str, Raw]:

@@ -13,7 +13,7 @@ from nave.cli.records import MASK, in_order, split
 from nave.cli.session import Session
 from nave.cli.show import plain
 from nave.config import HubConfig
-from nave.core.around import LOOKS, Around, Papers
+from nave.core.around import LOOKS, Around, Papers, by_serial
 from nave.core.around import around as all_around
 from nave.core.clock import id_text
 from nave.core.entities import Document
@@ -59,9 +59,18 @@ def looked_around(tx: Transaction, config: HubConfig, entity: str, key: str, lim
     named = find_named(tx, entity, key) if ":" in key else []
     there = {one.id for one in found}
     found += [one for each in named if each.id not in there for one in _of(tx, each, config, limit)]
+    if not found and entity == "sold_product":
+        found = _of_serial(tx, key, config, limit)
     if not found:
         raise Stop(exits.PROBLEM, "NAVE-E204", entity=entity, key=key[:80], near="-")
     return found
+
+
+def _of_serial(tx: Transaction, serial: str, config: HubConfig, limit: int) -> list[Around]:
+    """What was sold under a bare serial number, whatever it is kept under: of several products, where they share one."""
+    ids = [id_text(one) for one in by_serial(tx, serial)]
+    every = [one for each in ids for one in all_around(tx, "sold_product", each, config.systems, limit)]
+    return list({one.id: one for one in every if one.document.get("serial") == serial}.values())
 
 
 def _of(tx: Transaction, golden: Golden, config: HubConfig, limit: int) -> list[Around]:

@@ -26,12 +26,13 @@ from nave.api.why import why_route
 from nave.cli import exits
 from nave.cli.books import as_data, books
 from nave.cli.clocks import clock_door, is_clocks
-from nave.cli.epcis import epcis_door, epcis_senders, is_epcis
+from nave.cli.epcis import epcis_door, epcis_senders, epcis_systems, is_epcis
 from nave.cli.failures import Stop
 from nave.cli.looks import looks
 from nave.cli.outward import desk
 from nave.cli.pressure import pressure, pressure_data
 from nave.cli.receipts import told
+from nave.cli.subscribers import telling
 from nave.cli.why import asked
 from nave.config import HubConfig, SourceConfig
 from nave.core.depth import Depth
@@ -95,7 +96,10 @@ def opened_doors(run: Run, config: HubConfig, listen: str | None = None) -> Iter
     group = GroupCommit(run.hub, depth)
     application = _application(run.hub, config, sources, group, depth)
     try:
-        with serving(application, host, int(port), most=config.http.max_connections) as bound:
+        with (
+            serving(application, host, int(port), most=config.http.max_connections) as bound,
+            telling(run, epcis_systems(config)),
+        ):
             run.serve_doors(group)
             yield f"http://{host}:{bound}"
     except ConfigError as error:

@@ -7,6 +7,7 @@ from typing import Any
 from nave.api.door import DoorSource
 from nave.api.epcisparts import EpcisDoor
 from nave.api.epcisstore import Repository, System, Taker
+from nave.cli.subscribers import refusals
 from nave.config import HubConfig, SourceConfig
 from nave.core.depth import Depth
 from nave.workers.flows import Hub
@@ -22,19 +23,19 @@ def is_epcis(source: SourceConfig) -> bool:
 
 def epcis_senders(config: HubConfig) -> dict[str, DoorSource]:
     """The systems that capture, as those who may send: by the token of each."""
-    return {system.name: DoorSource(system.name, "", system.token) for system in _systems(config)}
+    return {system.name: DoorSource(system.name, "", system.token) for system in epcis_systems(config)}
 
 
 def epcis_door(hub: Hub, config: HubConfig, group: GroupCommit, depth: Depth) -> EpcisDoor | None:
     """The door of all EPCIS systems; None where there are none."""
-    systems = _systems(config)
+    systems = epcis_systems(config)
     if not systems:
         return None
     repository = Repository(hub.store, hub.clock, hub.ids, depth.landed, hub.hints.announce)
-    return EpcisDoor(systems, repository, group.admit, config.http.max_waiting_size)
+    return EpcisDoor(systems, repository, group.admit, config.http.max_waiting_size, refuses=refusals(systems))
 
 
-def _systems(config: HubConfig) -> list[System]:
+def epcis_systems(config: HubConfig) -> list[System]:
     """One for each connection, which is known by its system where that has only one."""
     by_connection: dict[str, list[SourceConfig]] = {}
     for source in config.sources.values():
@@ -47,7 +48,8 @@ def _system(config: HubConfig, name: str, sources: list[SourceConfig]) -> System
     options: Any = sources[0].connection.options
     token = options.token.get_secret_value().encode() if options.token is not None else None
     takers = [_taker(one) for one in sorted(sources, key=lambda one: one.name)]
-    return System(name, takers, token or None, min(config.http.max_body, options.max_body))
+    most, zone = min(config.http.max_body, options.max_body), config.systems[sources[0].system].time_zone.key
+    return System(name, takers, token or None, most, zone, frozenset(options.subscribers))
 
 
 def _taker(source: SourceConfig) -> Taker:
