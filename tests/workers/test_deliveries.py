@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import sqlalchemy as sa
 
@@ -394,6 +396,30 @@ def test_a_key_that_comes_between_the_look_and_the_mark_is_not_missed(store: Sto
         pass
 
     assert target.held[shown(awaited[0])].values["keys"] == {"crm": "B", "erp": "A"}
+
+
+@pytest.mark.parametrize("every", [False, True])
+def test_a_version_that_comes_while_an_older_one_is_found_to_wait_does_not_wait_with_it(store: Store, every: bool) -> None:
+    target = Target()
+    hub = one_sink(store, target, mapping=SmallOutbound())
+    hub.take("erp.customer", customer("Z", 1))
+    nobody = hub.record_of("customer", "erp", "Z")
+    hub.take("erp.customer", customer("A", 1, remark="names Z"))
+
+    def shape(document: Document) -> Document | NaveError:
+        if document.get("remark") != "names Z":
+            return dict(document)
+        hub.take("erp.customer", customer("A", 2, remark="names nobody"))
+        return WaitingError("NAVE-E006", on=nobody, seen=1, what="the key in crm")
+
+    flow = hub.hub.sinks[WEB]
+    rules_ = replace(flow.rules, every_version=every)
+    late = SinkFlow(flow.name, flow.system, rules_, SmallOutbound(shape), flow.open)
+    for _ in range(5):
+        deliver_step(hub.hub, late, target)
+
+    shown_now = target.held.get(shown(hub.record_of("customer", "erp", "A")))
+    assert (shown_now and shown_now.values["remark"]) == (None if every else "names nobody")
 
 
 def test_a_key_that_nobody_was_woken_for_is_found_by_looking_whatever_the_clocks_say(store: Store) -> None:

@@ -155,7 +155,7 @@ class Mark(NamedTuple):
     record_id: int
     state: t.Due
     version: int = 0
-    """Acknowledged, where `state` is delivered or skipped."""
+    """Acknowledged, where `state` is delivered or skipped; where it waits, the one that was due when it was looked at."""
     next_at: float = 0.0
     attempts: int = 0
     remote_key: str | None = None
@@ -216,7 +216,7 @@ def _marking(among: Among) -> sa.Executable:
             attempts=new("n_attempts", _d.attempts),
             remote_key=sa.func.coalesce(new("n_remote", _d.remote_key), _d.remote_key),
             present=_present,
-            waits_for=new("n_waits", _d.waits_for),
+            waits_for=sa.case((newer, sa.null()), else_=new("n_waits", _d.waits_for)),
             waits_version=new("n_waits_version", _d.waits_version),
             error=new("n_error", _d.error),
             answer=new("n_answer", _d.answer),

@@ -130,7 +130,7 @@ def _held_back(flow: SinkFlow, by_id: Mapping[int, Claimed], outlook: Outlook) -
     """Deliveries that wait for a link, and those whose record is gone, which nothing but a restored backup can cause."""
     seen = outlook.waiting | {ready.record_id for ready in outlook.ready} | outlook.broken.keys()
     broken = [dead_one(flow, by_id[number], by_id[number].due_version, *why) for number, why in outlook.broken.items()]
-    waiting = [Result(Mark(number, Due.WAITING, error="NAVE-E006")) for number in outlook.waiting]
+    waiting = [Result(_wait(by_id[number], error="NAVE-E006")) for number in outlook.waiting]
     gone = [Result(Mark(number, Due.SKIPPED, one.due_version)) for number, one in by_id.items() if number not in seen]
     return waiting + gone + broken
 
@@ -176,12 +176,18 @@ def _unmapped(hub: Hub, flow: SinkFlow, claimed: Claimed, ready: Ready, error: N
     if error is None:
         return Result(Mark(ready.record_id, Due.SKIPPED, ready.version, again=True))
     if isinstance(error, WaitingError):
-        return Result(Mark(ready.record_id, Due.WAITING, waits_for=error.on, waits_version=error.seen, error=error.code))
+        return Result(_wait(claimed, waits_for=error.on, waits_version=error.seen, error=error.code))
     attempts = claimed.attempts + 1
     if verdict(error) is Verdict.RETRY and attempts < flow.attempts:
         next_at = hub.clock() + backoff(attempts)
         return Result(Mark(ready.record_id, Due.READY, ready.version, next_at, attempts, error=error.code))
     return dead_one(flow, claimed, ready.version, encode(ready.document), error)
+
+
+def _wait(claimed: Claimed, *, error: str, waits_for: int | None = None, waits_version: int | None = None) -> Mark:
+    """What became due since the batch was looked at may wait for nothing, or for something else."""
+    found = Mark(claimed.record_id, Due.WAITING, claimed.due_version, error=error, again=True)
+    return found._replace(waits_for=waits_for, waits_version=waits_version)
 
 
 def _write(
