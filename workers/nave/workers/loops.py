@@ -383,7 +383,7 @@ def settle_interpreter() -> None:
     gc.set_threshold(50_000, 20, 50)
     # An event passes through several threads, and waits for the interpreter after each answer of the store: where another
     # sink drains a backlog, that adds up.
-    sys.setswitchinterval(0.00005)
+    sys.setswitchinterval(0.0002)
 
 
 def _pause_after(error: NaveError, failures: int) -> float:
