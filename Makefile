@@ -25,7 +25,7 @@ test-long: $(VENV)/.dev ## the tests that take minutes each: kills, partitions, 
 	@$(BIN)/python -m pytest -m long
 
 test-fast: $(VENV)/.dev ## the quick loop, under a minute: the heart of it, no servers, nothing slow
-	@$(BIN)/python -m pytest -q -m "not slow and not service" $(BESIDE) tests/core tests/workers tests/mappings tests/api
+	@$(BIN)/python -m pytest -q -m "not slow and not service and not long" $(BESIDE) tests/core tests/workers tests/mappings tests/api
 
 check: $(VENV)/.dev ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check .
