@@ -242,7 +242,7 @@ def test_datetime_refuses_other_texts(text: str) -> None:
     assert error(result("A | datetime", {"A": text})) == ("NAVE-M103", "x")
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.datetimes(min_value=FIRST, max_value=LAST))
 def test_a_moment_survives_the_way_through_text(moment: datetime) -> None:
     aware = moment.replace(tzinfo=SHANGHAI)
