@@ -113,7 +113,7 @@ def test_killed_at_any_step_each_document_is_taken_once_with_all_its_lines(
         assert (far.landed, far.refused) == (WHOLE, []), number
         assert far.archived() == [HEAD, LINES], number
         assert [path for path in far.files() if "claimed" in path or path.endswith(".ok")] == [], number
-        assert far.copies() == [], number
+        assert set(far.copies()) <= {"lone.json"}, number
         if finished:
             return
     assert points.step > 1, "the steps never ended"
@@ -160,7 +160,7 @@ def test_killed_by_the_system_and_started_again(server: Server, tmp_path: Path, 
     assert [record for commit in commits for record in commit["landed"]] == WHOLE
     assert far.archived() == [HEAD, LINES]
     assert [path for path in far.files() if "claimed" in path] == []
-    assert far.copies() == []
+    assert set(far.copies()) <= {"lone.json"}
 
 
 def _hub(far: FarDrop, server: Server, store: Path, kill: int) -> int:
