@@ -151,6 +151,8 @@ class _Kept:
             beside = self._path.with_suffix(f".{os.getpid()}.{get_ident()}")
             with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
                 file.write(self._latest)
+                file.flush()
+                os.fsync(file.fileno())
             beside.replace(self._path)
 
 

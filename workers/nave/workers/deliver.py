@@ -186,8 +186,15 @@ def _unmapped(hub: Hub, flow: SinkFlow, claimed: Claimed, ready: Ready, error: N
 
 def _wait(claimed: Claimed, *, error: str, waits_for: int | None = None, waits_version: int | None = None) -> Mark:
     """What became due since the batch was looked at may wait for nothing, or for something else."""
-    found = Mark(claimed.record_id, Due.WAITING, claimed.due_version, error=error, again=True)
-    return found._replace(waits_for=waits_for, waits_version=waits_version)
+    return Mark(
+        claimed.record_id,
+        Due.WAITING,
+        claimed.due_version,
+        waits_for=waits_for,
+        waits_version=waits_version,
+        error=error,
+        again=True,
+    )
 
 
 def _write(

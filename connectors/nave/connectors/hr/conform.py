@@ -21,8 +21,24 @@ _PAGE = 3
 """Records of each."""
 
 
+class TokenFace:
+    """What the services have in common: a token for whoever asks, and a code in a good answer where they cannot."""
+
+    def taken(self, asked: Asked, name: str) -> Reply:
+        """Nobody sends."""
+        return Reply(404, "")
+
+    def refused(self, asked: Asked) -> Reply:
+        """200 with a code that says to come later."""
+        return said({"errcode": -1, "errmsg": "系统繁忙"})
+
+    def found(self, asked: Asked, version: int | None) -> Reply:
+        """A token."""
+        return said({"errcode": 0, "errmsg": "成功", "access_token": "T", "expires_in": 7200})
+
+
 @dataclass(frozen=True, slots=True)
-class PunchFace:
+class PunchFace(TokenFace):
     """Of a service: its token, which counts as found, and its punches, of which each group of people has some."""
 
     service: Service
@@ -39,29 +55,19 @@ class PunchFace:
         first = int(json.loads(request.body)[self.users][0].removeprefix("u"))
         return Asked("list", start=first // self.service.people * _PAGE, size=_PAGE)
 
-    def taken(self, asked: Asked, name: str) -> Reply:
-        """Nobody sends."""
-        return Reply(404, "")
-
-    def refused(self, asked: Asked) -> Reply:
-        """200 with a code that says to come later."""
-        return _said({"errcode": -1, "errmsg": "系统繁忙"})
-
-    def found(self, asked: Asked, version: int | None) -> Reply:
-        """A token."""
-        return _said({"errcode": 0, "errmsg": "成功", "access_token": "T", "expires_in": 7200})
-
     def listed(self, asked: Asked, records: Sequence[Mapping[str, str]]) -> Reply:
         """The punches of one group."""
         page = records[asked.start : asked.start + asked.size]
-        return _said({"errcode": 0, "errmsg": "成功", self.service.items: list(page)})
+        return said({"errcode": 0, "errmsg": "成功", self.service.items: list(page)})
 
 
-def _said(values: Mapping[str, Any]) -> Reply:
+def said(values: Mapping[str, Any]) -> Reply:
+    """An answer in JSON."""
     return Reply(200, json.dumps(values, ensure_ascii=False))
 
 
-def _connection(at: At) -> Mapping[str, Any]:
+def connection(at: At) -> Mapping[str, Any]:
+    """To a service of the kit's, under its time limit."""
     limits = dict.fromkeys(("connect", "idle", "timeout"), f"{at.seconds}s")
     return {"url": at.url, "id": "kit", "secret": "s", **limits}
 
@@ -75,14 +81,14 @@ def _ways(service: Service) -> Sequence[SourceWay]:
         SourceWay(
             "token",
             {"en": "Source, when it asks for its token", "zh": "来源：请求令牌时"},
-            _connection,
+            connection,
             options,
             begins=0,
         ),
         SourceWay(
             "punches",
             {"en": "Source, when it asks for punches", "zh": "来源：请求打卡记录时"},
-            _connection,
+            connection,
             options,
             begins=2,
         ),

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from nave.connectors.conformance import Asked, At, HttpConformance, Reply, Request, SourceWay
 from nave.connectors.hr import CONTACTS
+from nave.connectors.hr.conform import TokenFace, connection, said
 from nave.connectors.hr.contacts import BY_USER
 from nave.connectors.hr.services import WECOM
 from nave.core.protocols import Raw
@@ -17,7 +18,7 @@ from nave.core.protocols import Raw
 _PAGE = 3
 
 
-class ContactFace:
+class ContactFace(TokenFace):
     """Customers of one person; the cursor of a page is where it starts."""
 
     def asked(self, request: Request) -> Asked:
@@ -29,38 +30,17 @@ class ContactFace:
             return Asked("else")
         return Asked("list", start=int(json.loads(request.body)["cursor"] or 0), size=_PAGE)
 
-    def taken(self, asked: Asked, name: str) -> Reply:
-        """Nobody sends."""
-        return Reply(404, "")
-
-    def refused(self, asked: Asked) -> Reply:
-        """200 with a code that says to come later."""
-        return _said({"errcode": -1, "errmsg": "系统繁忙"})
-
-    def found(self, asked: Asked, version: int | None) -> Reply:
-        """A token."""
-        return _said({"errcode": 0, "errmsg": "成功", "access_token": "T", "expires_in": 7200})
-
     def listed(self, asked: Asked, records: Sequence[Mapping[str, str]]) -> Reply:
         """One page, and where the next one starts."""
         end = asked.start + asked.size
         page = [_customer(record) for record in records[asked.start : end]]
         following = str(end) if end < len(records) else ""
-        return _said({"errcode": 0, "errmsg": "成功", "external_contact_list": page, "next_cursor": following})
+        return said({"errcode": 0, "errmsg": "成功", "external_contact_list": page, "next_cursor": following})
 
 
 def _customer(record: Mapping[str, str]) -> Mapping[str, Any]:
     followed = {"userid": "u1", "createtime": int(datetime(2026, 1, 1, tzinfo=UTC).timestamp())}
     return {"external_contact": {"external_userid": record["code"], "name": record["name"]}, "follow_info": followed}
-
-
-def _said(values: Mapping[str, Any]) -> Reply:
-    return Reply(200, json.dumps(values, ensure_ascii=False))
-
-
-def _connection(at: At) -> Mapping[str, Any]:
-    limits = dict.fromkeys(("connect", "idle", "timeout"), f"{at.seconds}s")
-    return {"url": at.url, "id": "kit", "secret": "s", **limits}
 
 
 def _options(_at: At) -> Mapping[str, Any]:
@@ -76,7 +56,7 @@ SOURCES = (
     SourceWay(
         "token",
         {"en": "Source, when it asks for its token", "zh": "来源：请求令牌时"},
-        _connection,
+        connection,
         _options,
         _told,
         begins=0,
@@ -84,7 +64,7 @@ SOURCES = (
     SourceWay(
         "customers",
         {"en": "Source, in the middle of the customers", "zh": "来源：读取客户的中途"},
-        _connection,
+        connection,
         _options,
         _told,
         begins=2,

@@ -93,6 +93,7 @@ class Folders:
             file.flush()
             os.fsync(file.fileno())
         part.replace(self._out / name)
+        _synced(self._out)
         mark.write_bytes(b"")
 
     def _found(self, name: str) -> bytes | None:
@@ -124,6 +125,15 @@ class Folders:
         folder = self._in / name
         folder.mkdir(exist_ok=True)
         return folder
+
+
+def _synced(folder: Path) -> None:
+    """That a name is in the folder survives a loss of power too."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _about(content: bytes) -> str:
