@@ -36,6 +36,7 @@ def raw(hub: Hub, *parts: bytes, end: bool = False) -> bytes:
 HEAD = b"POST /events/crm.customers HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 
 
+@pytest.mark.slow
 def test_a_body_that_does_not_come_is_given_up(hub: Hub) -> None:
     answer = raw(hub, HEAD + b"Content-Length: 100\r\n\r\n{")
 

@@ -135,6 +135,7 @@ def test_a_rate_holds_on_the_average_and_allows_a_burst() -> None:
     assert pace.wait() <= 0.7
 
 
+@pytest.mark.slow
 def test_bodies_on_their_way_hold_no_more_than_the_budget() -> None:
     """Eight senders, each with the whole of a body but its last byte; there is room for three."""
     hub = Slow()

@@ -49,6 +49,7 @@ survivorships = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(contributions, survivorships, st.randoms())
 def test_the_golden_record_does_not_depend_on_who_came_first(
     parts: list[Contribution], rules: Survivorship, random: object
@@ -60,6 +61,7 @@ def test_the_golden_record_does_not_depend_on_who_came_first(
     assert lineage(shuffled, rules) == lineage(parts, rules)
 
 
+@pytest.mark.slow
 @given(contributions, survivorships)
 def test_a_record_that_stands_alone_is_itself_and_a_field_of_one_is_that_ones(
     parts: list[Contribution], rules: Survivorship
@@ -227,6 +229,7 @@ def test_whoever_shares_a_value_is_with_the_first_that_has_it_or_kept_away_by_a_
             assert one is two or {node.system for node in one} & {node.system for node in two}
 
 
+@pytest.mark.slow
 @given(nodes, nodes)
 def test_what_shares_nothing_with_a_group_leaves_it_as_it_was(listed: list[Node], more: list[Node]) -> None:
     apart = [
@@ -250,6 +253,7 @@ def test_every_old_id_has_one_heir_and_every_group_an_id_of_its_own(listed: list
     assert all(min([one.record_id, *one.absorbed]) == one.record_id for one in clusters)
 
 
+@pytest.mark.slow
 @given(nodes, nodes)
 def test_ids_stay_when_records_are_added(listed: list[Node], more: list[Node]) -> None:
     numbers = count(100)

@@ -179,6 +179,7 @@ def test_date_refuses_other_texts(text: str) -> None:
     assert error(result("A | date", {"A": text})) == ("NAVE-M103", "x")
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.dates(min_value=date(1000, 1, 1)))
 def test_a_date_is_the_same_in_every_form(day: date) -> None:
@@ -242,6 +243,7 @@ def test_datetime_refuses_other_texts(text: str) -> None:
     assert error(result("A | datetime", {"A": text})) == ("NAVE-M103", "x")
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(st.datetimes(min_value=FIRST, max_value=LAST))
 def test_a_moment_survives_the_way_through_text(moment: datetime) -> None:
@@ -324,6 +326,7 @@ def test_a_table_passes_numbers_as_their_text_and_refuses_unknown_codes() -> Non
     assert codes({"name": 'A | table("regoin")'}) == ["NAVE-M024"]
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.text(max_size=30))
 def test_phone_and_company_core_take_any_text_and_settle(text: str) -> None:

@@ -204,6 +204,7 @@ def test_a_circle_is_refused(rows: list[dict[str, str]]) -> None:
     assert error(result('A | tree("C", "P", "x")', {"A": rows})) == ("NAVE-M123", "x")
 
 
+@pytest.mark.slow
 def test_a_tree_that_doubles_at_every_level_is_bounded() -> None:
     rows = [{"P": str(level), "C": str(level + 1)} for level in range(60) for _ in range(2)]
 

@@ -95,6 +95,7 @@ def test_a_field_that_is_not_in_every_record_may_be_missing() -> None:
     assert found.fields["phone"] == "TEL | optional | phone"
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(
     st.lists(

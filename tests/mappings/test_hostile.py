@@ -92,6 +92,7 @@ def compiled(expression: str) -> bool:
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_a_filter_answers_or_refuses_whatever_it_is_given(expression: str) -> None:
     if not compiled(expression):
@@ -184,6 +185,7 @@ def test_there_are_enough_of_them() -> None:
     assert len(set(EXPLODING)) >= 50
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pattern", EXPLODING)
 def test_no_regular_expression_explodes(pattern: str) -> None:
     """Refused while compiling, or linear: 200 ms of CPU for 10,000 characters, whatever is asked of them."""

@@ -120,6 +120,7 @@ def test_a_record_without_a_usable_key_is_refused(key: Any, record: dict[str, An
     assert error(one({"name": {"const": "n"}}, record, key=key)) == (code, "key")
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.lists(st.datetimes(), min_size=2))
 def test_versions_sort_as_their_moments_do(moments: list[datetime]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
@@ -124,6 +125,7 @@ def outcome(expression: str, record: dict[str, Any]) -> tuple[str, Any]:
     return "value", given
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(EXPRESSIONS, RECORDS)
 def test_compiled_and_interpreted_agree(expression: str, record: dict[str, Any]) -> None:
@@ -137,6 +139,7 @@ def test_compiled_and_interpreted_agree(expression: str, record: dict[str, Any])
     assert type(actual[1]) is type(expected[1])
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(EXPRESSIONS, RECORDS)
 def test_whatever_goes_wrong_is_explained(expression: str, record: dict[str, Any]) -> None:
@@ -153,6 +156,7 @@ PATTERNS = st.lists(
 ).map("".join)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(
     PATTERNS,
@@ -237,6 +241,7 @@ def test_any_fields_compile_or_have_problems_and_then_run(fields: dict[str, Any]
     assert all(not isinstance(entry, NaveError) or entry.field for entry in outcomes)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(st.lists(RECORDS, max_size=8))
 def test_a_record_means_the_same_alone_and_in_a_batch(records: list[dict[str, Any]]) -> None:

@@ -80,6 +80,7 @@ def test_a_sample_becomes_what_is_written_beside_it(sample: dict[str, Any]) -> N
         assert {name: found[key].get(name) for name in expected} == dict(expected), key
 
 
+@pytest.mark.slow
 def test_every_mapping_on_the_way_in_has_a_sample_that_stays_small() -> None:
     inbound = {name for name in shipped_names() if isinstance(compiled(name), Inbound)}
 

@@ -204,6 +204,7 @@ def outcome(folder: Path, held: Mapping[str, Outbound], *, versions: bool = True
         }
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork.*:DeprecationWarning")
 def test_killed_at_any_commit_it_is_done_again_to_the_same_end(scene: Scene) -> None:
     undisturbed = scene.copy()
@@ -222,6 +223,7 @@ def test_killed_at_any_commit_it_is_done_again_to_the_same_end(scene: Scene) -> 
     assert kill_at > 25
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork.*:DeprecationWarning")
 def test_killed_again_and_again_and_run_in_between_it_comes_to_the_same_end(scene: Scene) -> None:
     undisturbed = scene.copy()

@@ -97,6 +97,7 @@ def books_balance(store: Store, steps: list[tuple[Any, ...]]) -> None:
     assert all(books.pending == 0 and books.balanced for books in hub.books().values())
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(steps=st.lists(step, min_size=3, max_size=14))
 @pytest.mark.parametrize("store", ["sqlite"], indirect=True)

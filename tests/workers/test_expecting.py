@@ -37,6 +37,7 @@ def why(folder: Path, name: str) -> str | None:
     return refused and refused["code"]
 
 
+@pytest.mark.slow
 def test_a_file_that_adds_up_is_taken_in(tmp_path: Path) -> None:
     hub(tmp_path, TOTALS, pattern="*.xml", form=XML)
     drop(tmp_path, "a.xml", document(["0.10", "0.20", "1,000.00"], "1000.30", "3"))
@@ -91,6 +92,7 @@ def test_json_and_csv_by_kind_of_row_have_trailers_too(tmp_path: Path) -> None:
 SEQUENCE = '    expect: {{sequence: {{file: "a_{{n}}.csv"{gaps}}}}}\n'
 
 
+@pytest.mark.slow
 def test_a_file_behind_a_gap_is_refused_until_the_missing_one_has_come(tmp_path: Path) -> None:
     hub(tmp_path, SEQUENCE.format(gaps=""))
     for number in (7, 9, 8, 10):

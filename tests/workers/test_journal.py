@@ -45,6 +45,7 @@ values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), values, max_size=4), max_size=3))
 def test_what_is_landed_comes_back_to_the_last_digit(records: list[dict[str, Any]]) -> None:
     places = [(number, None if number % 2 else number * 10) for number in range(1, len(records) + 1)]

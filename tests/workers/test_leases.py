@@ -107,6 +107,7 @@ class Machine(RuleBasedStateMachine):
             assert [token for token in tokens if fenced(self.store, name, token)] == tokens[-1:]
 
 
+@pytest.mark.slow
 def test_at_most_one_token_is_good_whatever_is_done_in_whatever_order(store: Store) -> None:
     class Here(Machine):
         pass

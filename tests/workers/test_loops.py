@@ -133,6 +133,7 @@ def test_a_run_stops_soon_after_it_is_asked(store: Store) -> None:
     assert ended - began < 5
 
 
+@pytest.mark.slow
 def test_a_loop_that_breaks_is_heard_of(store: Store) -> None:
     def bug() -> None:
         raise ZeroDivisionError("nobody thought of this")
@@ -203,6 +204,7 @@ def test_a_target_that_stays_away_does_not_hold_up_a_batch_run_nor_the_other_tar
     assert made.letters() == []
 
 
+@pytest.mark.slow
 def test_a_process_that_is_stopped_again_and_again_does_not_take_its_targets_for_away(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
+import pytest
+
 from nave.core.depth import Bounds
 from nave.core.store import Store
 from nave.workers.read import read_pass
@@ -14,6 +16,7 @@ from tests.workers.world import customer
 RECORDS = [customer(f"K{number}", 1) for number in range(100)]
 
 
+@pytest.mark.slow
 def test_a_source_pauses_while_the_journal_is_full_and_goes_on_by_itself(store: Store) -> None:
     made = hub(store, Lists(RECORDS)).rebuilt(bounds=Bounds(records=20))
     flow, stop = made.hub.sources["erp.customer"], threading.Event()

@@ -35,6 +35,7 @@ def mend(folder: Path, old: str, new: str, encoding: str = "utf-8") -> None:
     drop(folder, "mended.csv", text.encode(encoding))
 
 
+@pytest.mark.slow
 def test_refused_lines_come_back_with_reasons_and_join_the_original_once_mended(tmp_path: Path) -> None:
     hub(tmp_path, REJECTS)
     drop(tmp_path, "a.csv", HEADER + "C1,A,SH\r\nC2,B,XX\r\nC3,C,BJ\r\nC4,D,YY\r\n")
@@ -62,6 +63,7 @@ def test_refused_lines_come_back_with_reasons_and_join_the_original_once_mended(
     assert small.delivered(tmp_path) == {"C1": "A", "C2": "B", "C3": "C"}
 
 
+@pytest.mark.slow
 def test_rejects_of_rejects_go_on_under_the_same_name_until_nothing_is_left(tmp_path: Path) -> None:
     hub(tmp_path, REJECTS)
     drop(tmp_path, "a.csv", HEADER + "C2,B,XX\r\nC4,D,YY\r\n")
@@ -156,6 +158,7 @@ _LAYOUTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", sorted(_LAYOUTS))
 def test_other_layouts_come_back_and_join_too(tmp_path: Path, kind: str) -> None:
     layout = _LAYOUTS[kind]
@@ -180,6 +183,7 @@ def test_other_layouts_come_back_and_join_too(tmp_path: Path, kind: str) -> None
     assert small.delivered(tmp_path) == {"C1": "A", "C2": "B"}
 
 
+@pytest.mark.slow
 def test_a_file_can_only_settle_lines_of_its_own_source(tmp_path: Path) -> None:
     hub(tmp_path, REJECTS)
     drop(tmp_path, "a.csv", HEADER + "C1,A,XX\r\n")

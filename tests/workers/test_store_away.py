@@ -53,6 +53,7 @@ def until(condition: Callable[[], Any], seconds: float = 60.0) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_every_loop_outlives_a_store_that_is_away_and_goes_on_as_soon_as_it_is_back(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -332,6 +332,7 @@ def test_a_connector_that_breaks_at_a_blind_target_is_not_believed_to_have_done_
     assert [row.code for row in hub.letters()] == ["NAVE-E005"]
 
 
+@pytest.mark.slow
 def test_a_connector_that_breaks_again_and_again_is_given_up_in_the_end_and_its_neighbours_go_on(store: Store) -> None:
     target = Target()
 

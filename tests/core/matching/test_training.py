@@ -49,6 +49,7 @@ def test_what_was_learned_holds_for_people_it_has_never_seen(learned):
     assert f1(found_pairs(model, records), truth) >= 0.98
 
 
+@pytest.mark.slow
 def test_training_twice_learns_the_same_and_its_file_scores_the_same(learned):
     records, _, model = learned
 
@@ -57,6 +58,7 @@ def test_training_twice_learns_the_same_and_its_file_scores_the_same(learned):
     assert again == model
 
 
+@pytest.mark.slow
 def test_the_order_of_records_does_not_matter_to_what_is_found(learned):
     records, truth, _ = learned
     order = list(range(len(records)))
@@ -69,6 +71,7 @@ def test_the_order_of_records_does_not_matter_to_what_is_found(learned):
     assert f1(found_pairs(model, [records[place] for place in order]), moved) >= 0.99
 
 
+@pytest.mark.slow
 def test_with_one_record_per_system_only_pairs_across_systems_teach():
     chance = random.Random(5)
     people = [person(chance) for _ in range(150)]
@@ -81,6 +84,7 @@ def test_with_one_record_per_system_only_pairs_across_systems_teach():
     assert model.prior == pytest.approx(100 / (150 * 100), rel=0.1)
 
 
+@pytest.mark.slow
 def test_a_sample_of_many_makes_any_two_less_likely_the_same(learned):
     records, _, model = learned
 
