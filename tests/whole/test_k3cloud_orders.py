@@ -123,6 +123,5 @@ def test_an_order_waits_for_its_customer_and_one_that_was_delivered_is_refused_i
     assert before == ["SO1"]
     assert [one[1:] for one in entries(k3, "SO2")] == [("M1", 1.0)]
     assert [one[1:] for one in entries(k3)] == [("M1", 20.0)]
-    letters = small.letters(shop)
-    assert len({one.key for one in letters}) == 1, "one order, in each version that was tried"
-    assert all("已下推" in str(one) for one in letters)
+    (letter,) = small.letters(shop)
+    assert "已下推" in str(letter)

@@ -105,6 +105,8 @@ def test_a_file_behind_a_gap_is_refused_until_the_missing_one_has_come(tmp_path:
 
     assert why(tmp_path, "a_9.csv") is None
     assert sorted(small.delivered(tmp_path)) == ["C7", "C8", "C9"]
+    assert [one.raw for one in small.letters(tmp_path)] == ["a_10.csv"], "the one that was not offered again"
+    assert small.books(tmp_path)[0].balanced
 
 
 def test_the_same_file_again_is_no_gap_but_another_one_under_its_number_is_refused(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def said(letter: Any, part: str, language: str) -> str:
 
 
 def state_of(letter: Any) -> str:
-    """open, replayed or discarded."""
+    """open, replayed, discarded or overtaken."""
     return t.Letter(letter.state).name.lower()
 
 

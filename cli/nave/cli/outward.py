@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import sqlalchemy as sa
-
 from nave.config import HubConfig
-from nave.core.deliveries import Claimed
+from nave.core.deliveries import Claimed, as_claimed
 from nave.core.errors import NaveError
 from nave.core.outbound import look_out
 from nave.core.store import Transaction
@@ -47,5 +45,4 @@ def _told(shape: Any) -> Any:
 
 def _as_claimed(tx: Transaction, sink: str, record_ids: Sequence[int]) -> list[Claimed]:
     d = t.delivery.c
-    columns = [d[name] for name in Claimed._fields]
-    return [Claimed(*row) for row in tx.rows(sa.select(*columns).where(d.sink == sink, tx.among(d.record_id, record_ids)))]
+    return as_claimed(tx, d.sink == sink, tx.among(d.record_id, record_ids))

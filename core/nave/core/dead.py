@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,8 @@ from nave.core.store import Transaction
 from nave.core.store import schema as t
 
 UNEXPECTED = "NAVE-E010"
+HUB = "nave"
+"""Who has settled what nobody had to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +63,18 @@ _TELL = (
 def still_open(tx: Transaction, flow: str, dead: Sequence[Dead]) -> list[Dead]:
     """Those of these records that lie among the open letters of their source already, word for word."""
     d = t.dead_letter.c
-    raws = {_storable(one.raw) for one in dead}
+    raws = {storable(one.raw) for one in dead}
     mine = (d.flow == flow, d.stage == "apply", d.state == t.Letter.OPEN, tx.among(d.raw, raws))
     there = {row[0] for row in tx.rows(sa.select(d.raw).where(*mine).distinct())} if raws else set()
-    return [one for one in dead if _storable(one.raw) in there]
+    return [one for one in dead if storable(one.raw) in there]
+
+
+def open_by_raw(tx: Transaction, flow: str, raws: Iterable[str]) -> dict[str, Any]:
+    """The open letters of a source's records, by what the record says, of those that say one of these texts."""
+    d = t.dead_letter.c
+    wanted = {storable(one) for one in raws}
+    mine = (d.flow == flow, d.stage == "apply", d.state == t.Letter.OPEN, tx.among(d.raw, wanted))
+    return {row.raw: row for row in tx.rows(sa.select(t.dead_letter).where(*mine).order_by(d.id))} if wanted else {}
 
 
 def _row(number: int, dead: Dead, now: float) -> tuple[Any, ...]:
@@ -79,22 +89,22 @@ def _row(number: int, dead: Dead, now: float) -> tuple[Any, ...]:
         dead.stage,
         dead.flow,
         dead.entity,
-        _storable(dead.key),
+        storable(dead.key),
         dead.record_id,
         dead.journal_id,
         encode(dead.origin),
         place,
         offset,
-        _storable(dead.raw),
+        storable(dead.raw),
         code,
         error.field if isinstance(error, NaveError) else None,
-        encode({name: _storable(str(value)) for name, value in params.items()}),
-        _storable(detail),
+        encode({name: storable(str(value)) for name, value in params.items()}),
+        storable(detail),
         now,
     )
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """Any text in a form that every database takes; what is dead is often dead because of what no text should hold."""
     return text.encode(errors="backslashreplace").decode().replace("\0", "\\x00")
 
@@ -115,7 +125,13 @@ def letter(tx: Transaction, number: int) -> Any | None:
     return rows[0] if rows else None
 
 
+def overtake(tx: Transaction, numbers: Sequence[int], clock: Clock) -> None:
+    """Close letters of deliveries that go on in a newer version: nothing is left in them to be done."""
+    if numbers:
+        settle(tx, numbers, t.Letter.OVERTAKEN, HUB, clock)
+
+
 def settle(tx: Transaction, numbers: Sequence[int], how: t.Letter, actor: str, clock: Clock) -> int:
-    """Mark open letters as replayed or discarded by somebody; returns how many were still open."""
+    """Say what became of open letters, and by whom; returns how many were still open."""
     statement = sa.update(t.dead_letter).where(tx.among(t.dead_letter.c.id, numbers), t.dead_letter.c.state == t.Letter.OPEN)
     return tx.execute(statement.values(state=int(how), settled_by=actor, settled_at=clock())).rowcount

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from nave.core.clock import id_text
 from nave.core.store import Query, Transaction
 from nave.core.store import schema as t
 from nave.core.store.query import Among
@@ -109,15 +110,30 @@ class Claimed(NamedTuple):
     """1 while the target has the record, 2 while it may have it, 0 else."""
     changed_at: float
     """When it last changed, before this."""
+    letter: int | None = None
+    """What an older version, or a try before, died with."""
 
 
-_CLAIMED = (_d.record_id, _d.due_version, _d.acked_version, _d.attempts, _d.remote_key, _d.present, _d.changed_at)
+_CLAIMED = tuple(_d[name] for name in Claimed._fields)
+
+
+def as_claimed(tx: Transaction, *those: sa.ColumnElement[bool], limit: int | None = None) -> list[Claimed]:
+    """The deliveries of which all this holds, by record, as if they were claimed; nothing is."""
+    return [Claimed._make(row) for row in tx.rows(sa.select(*_CLAIMED).where(*those).order_by(_d.record_id).limit(limit))]
 
 
 def claim(tx: Transaction, sink: str, lease: str, now: float, seconds: float, limit: int) -> list[Claimed]:
     """Lease up to `limit` ready deliveries of one sink, the longest waiting first."""
     values = {"sink": sink, "lease": lease, "now": now, "until": now + seconds, "most": limit}
     return sorted(Claimed._make(row) for row in tx.run(_CLAIM, **values))
+
+
+def holder(tx: Transaction, sink: str, remote_key: str) -> str | None:
+    """The golden id of the record that a sink's target keeps under this key of its own; of one that was merged, none."""
+    there = (_d.sink == sink, _d.remote_key == remote_key, _d.present != 0, t.record.c.merged_into.is_(None))
+    joined = sa.select(_d.record_id).join_from(t.delivery, t.record, t.record.c.id == _d.record_id)
+    rows = tx.rows(joined.where(*there).order_by(_d.record_id).limit(1))
+    return id_text(rows[0][0]) if rows else None
 
 
 def sending(tx: Transaction, sink: str, versions: Mapping[int, int]) -> None:

@@ -13,10 +13,12 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from nave.core import dead
 from nave.core.clock import Ids, id_number, id_text
 from nave.core.entities import decode, encode
 from nave.core.journal import Landed, receipt_of
 from nave.core.protocols import Batch, End
+from nave.core.snapshots import GONE
 from nave.core.store import Transaction
 from nave.core.store import schema as t
 
@@ -99,6 +101,8 @@ def note(tx: Transaction, source: str, batch: Batch, landed: Landed, *, look: bo
     values: dict[str, Any] = {"last": landed.journal_id, "state": int(ended or t.Reading.READING)}
     if ended is not None:
         values["ended_at"] = landed.at
+    if ended is t.Reading.WHOLE and not alone:
+        _offered_again(tx, source, batch, landed.at)
     if going is not None:
         values["first"] = sa.func.coalesce(_k.first, landed.journal_id)
         values["last"] = landed.journal_id if landed.journal_id is not None else _k.last
@@ -108,6 +112,19 @@ def note(tx: Transaction, source: str, batch: Batch, landed: Landed, *, look: bo
     values |= {"id": id_number(landed.trace), "source": source, "name": name, "origin": encode(batch.origin)}
     values |= {"first": landed.journal_id, "at": landed.at, "number": number, "look_at": landed.at if look else None}
     tx.execute(sa.insert(t.taken).values(values))
+
+
+def _offered_again(tx: Transaction, source: str, batch: Batch, now: float) -> None:
+    """A file that was refused whole and is now read to its end, byte for byte the same, needs nobody any more."""
+    torn = sa.select(_k.last, _k.origin).where(
+        _k.source == source, _k.name == batch.origin["file"], _k.state == t.Reading.TORN
+    )
+    same = [row.last for row in tx.rows(torn) if decode(row.origin).get("sha256", "") == batch.origin.get("sha256")]
+    mine = (_d.flow == source, _d.stage == "read", _d.state == t.Letter.OPEN, tx.among(_d.journal_id, same))
+    letters = tx.rows(sa.select(_d.id, _d.raw).where(*mine)) if same else []
+    whole = [row.id for row in letters if _NUMBERED.sub("", row.raw) == batch.origin["file"]]
+    if whole:
+        dead.settle(tx, whole, t.Letter.REPLAYED, dead.HUB, lambda: now)
 
 
 def note_requests(tx: Transaction, source: str, landed: Landed, parts: Iterable[tuple[int, int] | None], ids: Ids) -> None:
@@ -249,6 +266,18 @@ def batches(tx: Transaction, taken: Taken, limit: int = 100_000) -> list[Batched
     rows = tx.rows(sa.select(*columns, _j.origin).where(*span).order_by(_j.id).limit(limit))
     file = _file(taken.origin)
     return [Batched(*row[:9]) for row in rows if not taken.is_file or _file(decode(row.origin)) == file]
+
+
+def part_batches(tx: Transaction, taken: Taken, part: str) -> list[Batched]:
+    """Those of a part that its batches were split into, in order, replays among them."""
+    if taken.first is None:
+        return []
+    columns = (_j.id, _j.state, _j.count, _j.received, _j.applied, _j.unchanged, _j.superseded, _j.dead, _j.applied_at)
+    span = (_j.source == part, _j.id > taken.first, _j.arrival >= taken.first, _j.arrival <= taken.last)
+    listed = [(row, decode(row.origin)) for row in tx.rows(sa.select(*columns, _j.origin).where(*span).order_by(_j.id))]
+    file = _file(taken.origin)
+    same = [row for row, origin in listed if origin.get("unit") != GONE and (not taken.is_file or _file(origin) == file)]
+    return [Batched(*row[:9]) for row in same]
 
 
 def _file(origin: Mapping[str, Any]) -> dict[str, Any]:

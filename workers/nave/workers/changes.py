@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import sqlalchemy as sa
 import structlog
 
 from nave.core import planning
-from nave.core.deliveries import Claimed
+from nave.core.deliveries import Claimed, as_claimed
 from nave.core.entities import encode
 from nave.core.errors import ConfigError, NaveError
 from nave.core.intake import digest
@@ -192,9 +191,8 @@ def _told(hub: Hub, flow: SinkFlow, after: int = 0) -> Iterator[tuple[Transactio
 def _settled(tx: Transaction, sink: str, after: int) -> list[Claimed]:
     """Deliveries that are done with: whatever else is due goes out in the new way by itself."""
     d = t.delivery.c
-    columns = (d.record_id, d.due_version, d.acked_version, d.attempts, d.remote_key, d.present, d.changed_at)
     mine = (d.sink == sink, d.record_id > after, d.state.in_([t.Due.DELIVERED, t.Due.SKIPPED]))
-    return [Claimed._make(row) for row in tx.rows(sa.select(*columns).where(*mine).order_by(d.record_id).limit(_AT_ONCE))]
+    return as_claimed(tx, *mine, limit=_AT_ONCE)
 
 
 _Shown = Any

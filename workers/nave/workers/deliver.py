@@ -9,7 +9,7 @@ import structlog
 
 from nave.core import creates, deliveries, lapsed, waking
 from nave.core.clock import id_text
-from nave.core.dead import bury
+from nave.core.dead import bury, overtake
 from nave.core.deliveries import Claimed, Mark
 from nave.core.entities import encode
 from nave.core.errors import LoginError, NaveError, UnknownOutcome, Verdict, WaitingError, verdict
@@ -73,6 +73,7 @@ def _claim(hub: Hub, flow: SinkFlow, lease: str, limit: int) -> tuple[list[Claim
     with hub.store.write(durable=not flow.idempotent) as tx:
         _settle(tx, hub, flow, before)
         claimed = deliveries.claim(tx, flow.name, lease, hub.clock(), seconds, limit)
+        overtake(tx, [one.letter for one in claimed if one.letter is not None], hub.clock)
         outlook = _look_out(tx, flow, claimed)
         if not flow.idempotent:
             deliveries.sending(tx, flow.name, {one.record_id: one.version for one in outlook.ready})

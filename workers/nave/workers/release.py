@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from nave.core import repair
-from nave.core.deliveries import Claimed
+from nave.core.deliveries import Claimed, as_claimed
 from nave.core.entities import encode
 from nave.core.errors import NaveError
 from nave.core.journal import raw_record
@@ -73,9 +73,8 @@ def _sendable(hub: Hub, letter: Any) -> bool:
 def _claimed(tx: Transaction, letter: Any) -> list[Claimed]:
     """The delivery, if this letter tells how it stands."""
     d = t.delivery.c
-    columns = (d.record_id, d.due_version, d.acked_version, d.attempts, d.remote_key, d.present, d.changed_at)
     mine = (d.sink == letter.flow, d.record_id == letter.record_id, d.state == t.Due.DEAD, d.letter == letter.id)
-    return [Claimed._make(row) for row in tx.rows(sa.select(*columns).where(*mine))]
+    return as_claimed(tx, *mine)
 
 
 def _open() -> Iterator[sa.ColumnElement[bool]]:

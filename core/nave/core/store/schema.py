@@ -98,6 +98,8 @@ class Letter(IntEnum):
     OPEN = 0
     REPLAYED = 1
     DISCARDED = 2
+    OVERTAKEN = 3
+    """By a newer version of the record, which is delivered in its place."""
 
 
 journal = Table(
@@ -223,7 +225,7 @@ epcis_subscription = Table(
     Column("query", String, nullable=False, comment="the name of what it subscribes to"),
     Column("dest", String, nullable=False),
     Column("terms", Text, nullable=False, comment="JSON: when to tell, and from when on"),
-    Column("secret", String, comment="what to sign with"),
+    Column("secret", String, comment="what to sign with, encrypted by a key of hub.yaml"),
     Column("at", Float, nullable=False),
     Column("reached", BigInteger, nullable=False, comment="place of the last event that was told or passed over"),
     Column("until", BigInteger, comment="of a round by the clock: place of the last event that it covers"),

@@ -82,7 +82,7 @@ def upgrade() -> None:
         sa.Column("query", sa.String(), nullable=False, comment="the name of what it subscribes to"),
         sa.Column("dest", sa.String(), nullable=False),
         sa.Column("terms", sa.Text(), nullable=False, comment="JSON: when to tell, and from when on"),
-        sa.Column("secret", sa.String(), comment="what to sign with"),
+        sa.Column("secret", sa.String(), comment="what to sign with, encrypted by a key of hub.yaml"),
         sa.Column("at", sa.Float(), nullable=False),
         sa.Column(
             "reached",
