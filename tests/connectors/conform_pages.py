@@ -21,6 +21,7 @@ NAMES = (
     "mail",
     "tryton",
     "nc",
+    "ncfiles",
     "ncc",
     "u8",
     "dingtalk-attendance",
@@ -35,10 +36,11 @@ PAGES = {
     "wecom-contacts": "crm",
     "lines": "autoid",
     "ncc": "nc",
+    "ncfiles": "nc",
     "u8": "nc",
 }
 """Connector -> its page, where that has another name."""
-NAMED = frozenset({"ncc", "u8"})
+NAMED = frozenset({"ncc", "ncfiles", "u8"})
 """Those whose tables stand beside others on their page; both services of `hr` do alike, and share theirs."""
 HEADS = {
     "en": (

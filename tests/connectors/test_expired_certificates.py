@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import socket
 import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from nave.connectors.conformance import At
+from nave.connectors.soap.conform import CONFORMANCE as SOAP
 from nave.core.errors import ConfigError, LoginError
 from nave.core.protocols import Setting
 from tests.connectors.test_http_tls import Papers
@@ -28,8 +32,21 @@ _USER = {"user": "hub", "password": "canary-5ecret"}
 _MAIL: Mapping[str, Any] = {"sender": "a@b.example", "recipients": ["a@b.example"], "subject": "s", "name": "x.csv"}
 
 
+_NOWHERE = At("127.0.0.1", 0, 30, Path())
+
+
+def _service() -> Mapping[str, Any]:
+    """The kit's web service, whose WSDL must be in the hub's folder; with a login that nobody may hear."""
+    said = SOAP.sinks[0].connection(_NOWHERE)
+    return {**{name: value for name, value in said.items() if name != "url"}, **_USER}
+
+
 def _plain(key: str) -> Mapping[str, Any]:
     return {"code": key}
+
+
+def _named(key: str) -> Mapping[str, Any]:
+    return {"code": key, "name": key}
 
 
 OTHERS: Mapping[str, tuple[str, Case]] = {
@@ -40,6 +57,8 @@ OTHERS: Mapping[str, tuple[str, Case]] = {
         "url=https://127.0.0.1:{port}",
         Case({"client_id": "c", "client_secret": "s", "biz_center": "A", "public_key": KEY}, {"path": "/x"}, _plain),
     ),
+    "soap": ("url=https://127.0.0.1:{port}", Case(_service(), SOAP.sinks[0].options(_NOWHERE), _named)),
+    "soap reads": ("url=https://127.0.0.1:{port}", Case(_service(), SOAP.sources[0].options(_NOWHERE))),
     "tryton": (
         "url=https://127.0.0.1:{port}",
         Case({"database": "d", "key": "k" * 40}, {"model": "party.party", "fields": ["code"]}),
@@ -51,6 +70,10 @@ OTHERS: Mapping[str, tuple[str, Case]] = {
 }
 """Connector, and what else there is to say of the case: the key and form of its address, and how it is used."""
 HTTPS = {name: ("url=https://127.0.0.1:{port}", case) for name, case in CASES.items()}
+ELSEWHERE = {"ftp": "test_a_certificate_that_is_not_in_order_is_told_nothing"}
+"""Against a real server, in `test_files_servers_logins`."""
+NO_CERTIFICATE = {"sftp", "smb", "files", "ncfiles", "zkteco", "lines", "epcis", "beside", "memory", "faulty"}
+"""A host's key, an encryption of their own, or nobody is called."""
 
 
 @dataclass
@@ -90,6 +113,14 @@ def _serve(listener: socket.socket, secure: ssl.SSLContext, made: Stranger) -> N
                     made.heard.append(talk.recv(1000))
 
 
+def test_every_connector_over_tls_is_tried() -> None:
+    listed = {entry.name for entry in entry_points(group="nave.connectors")}
+
+    assert listed == {name.partition(" ")[0] for name in (*HTTPS, *OTHERS)} | ELSEWHERE.keys() | NO_CERTIFICATE
+    for test in ELSEWHERE.values():
+        assert inspect.isfunction(getattr(import_module("tests.connectors.test_files_servers_logins"), test))
+
+
 @pytest.fixture(scope="module")
 def papers(tmp_path_factory: pytest.TempPathFactory) -> Papers:
     made = Papers(tmp_path_factory.mktemp("papers"))
@@ -103,6 +134,7 @@ def test_a_certificate_that_ran_out_hears_nothing(papers: Papers, tmp_path: Path
     form, case = {**HTTPS, **OTHERS}[name]
     (entry,) = entry_points(group="nave.connectors", name=name.partition(" ")[0])
     ca = papers.folder / "ca.pem"
+    SOAP.prepare(tmp_path)
 
     with stranger(papers.context("expired")) as there:
         key, _, address = form.format(port=there.port, ca=ca).partition("=")

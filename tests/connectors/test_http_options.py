@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from nave.connectors.http import SPEC
-from nave.connectors.http.answers import at
 from nave.connectors.http.options import HttpOptions, HttpSinkOptions
+from nave.connectors.http.paths import at
 from nave.connectors.http.waits import retry_after
 from nave.core.errors import ConfigError
 from nave.core.protocols import Setting

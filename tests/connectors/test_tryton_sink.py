@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +14,7 @@ from nave.connectors.contracts import SinkCase, SinkContract
 from nave.connectors.tryton import SPEC
 from nave.connectors.tryton.options import TrytonOptions, TrytonSinkOptions
 from nave.connectors.tryton.peer import Peer
+from nave.connectors.tryton.sink import TrytonSink
 from nave.core.errors import RetryableError
 from nave.core.protocols import Outbound, Outcome
 from tests.connectors.tryton_rows import (
@@ -108,6 +110,42 @@ def test_a_row_that_somebody_deleted_is_not_made_again(way_in: TrytonOptions, pe
     assert receipt.outcome is Outcome.REJECTED
     assert receipt.error is not None
     assert receipt.error.code == "NAVE-K408"
+
+
+def test_a_code_that_nobody_may_change_is_given_once_and_left_alone(way_in: TrytonOptions, peer: Peer, prefix: str) -> None:
+    (made,) = write(way_in, record(f"{prefix}a"), key_once=True)
+    other = record(f"{prefix}b", 2, "neu", made.remote_key)
+
+    (changed,) = write(way_in, other, key_once=True)
+    (same_again,) = write(way_in, other, key_once=True)
+    (refused,) = write(way_in, other)
+
+    assert (changed.outcome, same_again.outcome) == (Outcome.ACCEPTED, Outcome.DUPLICATE)
+    assert row(peer, int(made.remote_key or 0), "code", "name") == {"code": f"{prefix}a", "name": "neu"}
+    assert refused.outcome is Outcome.REJECTED  # so this is what Tryton does with such a change
+
+
+def test_the_row_of_another_record_is_not_taken_though_it_has_the_key(
+    way_in: TrytonOptions, peer: Peer, prefix: str
+) -> None:
+    first = Outbound("one", 1, {"code": prefix, "name": "erste"})
+    second = Outbound("two", 1, {"code": prefix, "name": "zweite"})
+    alike = {"model": "party.party", "key": "code"}
+
+    together = write(way_in, first, second, **alike)
+    number = together[0].remote_key or ""
+    heard = replace(SETTING, holder=lambda key: "one" if key == number else None)
+    found = {}
+    for once in (False, True):
+        with TrytonSink(way_in, TrytonSinkOptions.model_validate({**alike, "key_once": once}), heard) as opened:
+            found[once] = [opened.write([second])[0], opened.write([replace(second, retired=True)])[0]]
+
+    assert [one.outcome for one in together] == [Outcome.ACCEPTED, Outcome.RETRY]
+    assert [(one.outcome, one.error and one.error.code) for one in (found[False][0], found[True][0])] == [
+        (Outcome.RETRY, "NAVE-K359"),
+        (Outcome.REJECTED, "NAVE-K359"),
+    ]
+    assert row(peer, int(number), "name", "active") == {"name": "erste", "active": True}
 
 
 def test_one_bad_record_does_not_hold_up_its_neighbours(way_in: TrytonOptions, peer: Peer, prefix: str) -> None:

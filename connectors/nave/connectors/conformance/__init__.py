@@ -8,8 +8,9 @@
 `nave connector conform mine` then runs it, and so does a test class that inherits `ConformanceContract`.
 """
 
-from nave.connectors.conformance.behaviours import OVER_HTTP, OVER_STREAMS, WELL, Behaviour
-from nave.connectors.conformance.faces import Asked, Face, Reply, Request, SearchedFace
+from nave.connectors.conformance.behaviours import OVER_FOLDERS, OVER_HTTP, OVER_STREAMS, WELL, Behaviour
+from nave.connectors.conformance.faces import Asked, Face, FolderFace, Reply, Request, SearchedFace
+from nave.connectors.conformance.folders import FolderConformance, FolderPeer, folder_peer
 from nave.connectors.conformance.ledger import LISTED
 from nave.connectors.conformance.peer import HttpPeer, http_peer
 from nave.connectors.conformance.proxy import Fault, Proxy, proxied
@@ -20,6 +21,7 @@ from nave.connectors.conformance.webs import HttpConformance
 
 __all__ = [
     "LISTED",
+    "OVER_FOLDERS",
     "OVER_HTTP",
     "OVER_STREAMS",
     "PROMISES",
@@ -29,6 +31,9 @@ __all__ = [
     "Behaviour",
     "Face",
     "Fault",
+    "FolderConformance",
+    "FolderFace",
+    "FolderPeer",
     "HttpConformance",
     "HttpPeer",
     "Proxy",
@@ -42,6 +47,7 @@ __all__ = [
     "StreamConformance",
     "Verdict",
     "World",
+    "folder_peer",
     "http_peer",
     "proxied",
 ]

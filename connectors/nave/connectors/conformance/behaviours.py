@@ -59,3 +59,22 @@ OVER_STREAMS: tuple[Behaviour, ...] = (
 )
 """What can be done to bytes whose meaning the kit does not know: each is tried at several places of a conversation,
 of which some come after the last word that matters."""
+
+OVER_FOLDERS: tuple[Behaviour, ...] = (
+    Behaviour("refused", {"en": "its folders are not there", "zh": "文件夹不存在"}, away=True),
+    Behaviour("silent", {"en": "takes the file and does nothing", "zh": "取走文件后什么也不做"}, hangs=True),
+    Behaviour("dropped", {"en": "does it and writes no receipt", "zh": "已执行，但不写回执"}, hangs=True),
+    Behaviour("late", {"en": "does it and writes the receipt too late", "zh": "已执行，但回执写得太晚"}, hangs=True),
+    Behaviour("half", {"en": "does it and writes half a receipt", "zh": "已执行，但回执只写了一半"}, hangs=True),
+    Behaviour("empty", {"en": "does it and writes an empty receipt", "zh": "已执行，但回执是空文件"}, hangs=True),
+    Behaviour("pieces", {"en": "writes the receipt piece by piece", "zh": "回执分几次写完"}, tells=False),
+    Behaviour("twice", {"en": "writes every receipt twice", "zh": "每个回执都写两份"}, tells=False),
+    Behaviour("reordered", {"en": "writes the receipts in another order", "zh": "回执的次序被打乱"}, tells=False),
+    Behaviour("error", {"en": "refuses it in the receipt", "zh": "在回执中拒绝"}, refuses=True),
+    Behaviour("page", {"en": "does it and writes what is no receipt", "zh": "已执行，但写出的不是回执"}, hangs=True),
+    Behaviour("other", {"en": "the receipt is about another record", "zh": "回执中是另一条记录的标识"}),
+    Behaviour("contrary", {"en": "the receipt says both yes and no", "zh": "回执自相矛盾，既说成功又说失败"}),
+    Behaviour("gbk", {"en": "the receipt is in GBK and says UTF-8", "zh": "回执以 GBK 编码，却声明为 UTF-8"}, tells=False),
+    Behaviour("bytes", {"en": "the receipt is in no encoding at all", "zh": "回执不属于任何编码"}, hangs=True),
+)
+"""What can be seen in a folder. Who reads GBK under another name need not say so: that the record is right is looked at."""

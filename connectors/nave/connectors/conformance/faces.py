@@ -52,6 +52,8 @@ class Asked:
     size: int = 100
     keys: tuple[str, ...] = ()
     """Of a search for several records at once: all of them; `key` is then the face's own affair."""
+    file: str = ""
+    """Of a file: what it is called."""
 
     def of(self, key: str) -> Asked:
         """The same about another record."""
@@ -83,3 +85,19 @@ class SearchedFace(Face, Protocol):
 
     def found_among(self, asked: Asked, held: Mapping[str, int]) -> Reply:
         """Which of `asked.keys` are held, and in which versions."""
+
+
+class FolderFace(Protocol):
+    """Of a peer that takes files out of one folder and writes its receipts into another."""
+
+    def asked(self, request: Request) -> Asked:
+        """What a file wants, which stands in `body` and is called `path`."""
+
+    def taken(self, asked: Asked, name: str) -> Reply:
+        """The receipt: it is done; the peer's own key of the record is `name`."""
+
+    def refused(self, asked: Asked) -> Reply:
+        """The receipt: it is not done."""
+
+    def contrary(self, asked: Asked, name: str) -> Reply:
+        """A receipt that says yes in one place and no in another."""

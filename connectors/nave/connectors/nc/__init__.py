@@ -5,6 +5,8 @@ libcurl, lxml and cryptography are loaded when something is opened.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from nave.connectors.nc.options import (
     NccOptions,
     NccSinkOptions,
@@ -27,10 +29,10 @@ def _nc_sink(connection: NcOptions, options: NcSinkOptions, setting: Setting) ->
 
 def _files_sink(connection: NcFilesOptions, options: NcSinkOptions, setting: Setting) -> Sink:
     from nave.connectors.nc.dialects import NC
-    from nave.connectors.nc.folders import Folders
+    from nave.connectors.nc.folders import Folders, versioned
     from nave.connectors.nc.sink import BillSink
 
-    return BillSink(NC, connection, options, Folders(connection, setting), proven=True)
+    return BillSink(replace(NC, compose=versioned), connection, options, Folders(connection, setting), proven=True)
 
 
 def _files_check(connection: NcFilesOptions, setting: Setting) -> None:

@@ -34,14 +34,15 @@ class Documented:
         return self._inner.write([replace(one, values={"document": self._document(one.values)}) for one in records])
 
 
-def _document(values: Mapping[str, Any]) -> str:
+def document(values: Mapping[str, Any]) -> str:
+    """One of the kit's records as NC takes it."""
     head = f"<def1>{escape(values['code'])}</def1><scomment>{escape(values['name'])}</scomment>"
     return f'<ufinterface billtype="F0" sender="KIT"><bill><billhead>{head}</billhead></bill></ufinterface>'
 
 
 def _sink(connection: NcOptions, options: NcSinkOptions, setting: Setting) -> Sink:
     assert SPEC.sink is not None
-    return Documented(SPEC.sink(connection, options, setting), _document)
+    return Documented(SPEC.sink(connection, options, setting), document)
 
 
 _ID = re.compile(r'<bill id="KIT-F0-([^"]+)"')
