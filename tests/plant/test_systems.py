@@ -62,6 +62,13 @@ def test_every_mapping_compiles_and_its_cases_pass(folder: Path, config: HubConf
     assert tested.status == 0, tested.out + tested.err
 
 
+def test_the_plant_with_tryton_is_in_order_too(tmp_path: Path) -> None:
+    made = nave("init", tmp_path, "--example", "plant-tryton", "--size", str(SIZE), "--seed", str(SEED))
+    checked, tested = nave("check", hub=tmp_path), nave("test", hub=tmp_path)
+
+    assert [one.status for one in (made, checked, tested)] == [0, 0, 0], made.err + checked.out + tested.out
+
+
 def test_most_files_are_as_the_ready_made_systems_bring_them(folder: Path) -> None:
     """What a site changes is its field list: the mappings that name its own fields, and few systems."""
     ready = {path: content for name in READY for path, content in ready_systems()[name].files()}

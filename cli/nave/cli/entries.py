@@ -79,7 +79,7 @@ ENTRIES: tuple[Entry, ...] = (
         "nave.cli.init:init",
         (
             _argument("folder", "[DIR]", type=_FOLDER, default="."),
-            _option("--example", type=click.Choice(["plant", "plant-systems"])),
+            _option("--example", type=click.Choice(["plant", "plant-systems", "plant-tryton"])),
             _option("--system", "systems", multiple=True, metavar="NAME"),
             _option("--list", "listed", is_flag=True),
             _option("--size", type=click.IntRange(50, 900_000), default=200, metavar="N"),

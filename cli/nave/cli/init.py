@@ -146,12 +146,14 @@ _STEPS = {
     ),
     "plant": ("nave check", "nave test", "nave run --until-idle", "nave dead list"),
     "plant-systems": ("README.md", "nave check", "nave test", "nave run"),
+    "plant-tryton": ("README.md", "nave check", "nave test", "nave run"),
     "ready": ("systems/{system}.yaml", "nave connector check {system}", "nave check", "nave test"),
 }
 _MAKERS: dict[str, Callable[[Session, Path, int, int], list[str]]] = {
     "": _starter,
     "plant": partial(_plant, "plant"),
     "plant-systems": partial(_plant, "plant-systems"),
+    "plant-tryton": partial(_plant, "plant-tryton"),
 }
 
 

@@ -70,7 +70,7 @@ def judge(tx: Transaction, intake: Intake, said: Mapping[str, Candidate]) -> Jud
     told = _told(tx, sinks, set(homes.values()))
     versions = versions_of(tx, sinks, {number for _, number in told})
     forms = Forms(tx, intake.rules.type, _documents(said, before, versions))
-    judging = _Judging(intake, sinks, before, homes, told, versions, forms)
+    judging = _Judging(intake, sinks, before, homes, told, versions, forms, _put_away(tx, intake, said))
     done = {key: judging.judgement(one) for key, one in said.items()}
     findings.report(tx, judging.findings(done), now=intake.now, ids=intake.ids)
     return Judged(
@@ -117,6 +117,16 @@ def _told(tx: Transaction, sinks: Iterable[str], numbers: Iterable[int]) -> dict
     return {(row[0], row[1]): _Delivery(*row[2:]) for row in rows}
 
 
+def _put_away(tx: Transaction, intake: Intake, keys: Iterable[str]) -> dict[str, frozenset[str]]:
+    """By key, what the hub changed of the row: it was put away when its record became part of another."""
+    found: dict[str, frozenset[str]] = {}
+    for sink, names in intake.rules.puts_away.items():
+        merged = (_d.sink == sink, tx.among(_d.remote_key, sorted(keys)), _r.merged_into.is_not(None))
+        joined = sa.select(_d.remote_key).join_from(t.delivery, t.record, _r.id == _d.record_id)
+        found |= dict.fromkeys((row[0] for row in tx.rows(joined.where(*merged))), names)
+    return found
+
+
 def _documents(
     said: Mapping[str, Candidate], before: Mapping[str, _Before], versions: Mapping[int, Sequence[Version]]
 ) -> set[str]:
@@ -135,6 +145,7 @@ class _Judging:
     told: Mapping[tuple[str, int], _Delivery]
     versions: Mapping[int, Sequence[Version]]
     forms: Forms
+    put_away: Mapping[str, frozenset[str]]
 
     def judgement(self, one: Candidate) -> Judgement:
         rules, home = self.intake.rules, self.homes.get(one.key)
@@ -149,11 +160,11 @@ class _Judging:
 
     def _statement(self, one: Candidate) -> Statement:
         said, same = decode(one.text), self.forms(one.text)
-        before = self.before.get(one.key)
+        before, put_away = self.before.get(one.key), self.put_away.get(one.key, frozenset())
         if before is None:
-            return Statement(said, same, one.changed_at, self.intake.now)
+            return Statement(said, same, one.changed_at, self.intake.now, put_away=put_away)
         earlier = self.forms(encode(before.document))
-        return Statement(said, same, one.changed_at, self.intake.now, before.document, earlier, before.opinion)
+        return Statement(said, same, one.changed_at, self.intake.now, before.document, earlier, before.opinion, put_away)
 
     def _told(self, key: str, home: int | None) -> list[Told]:
         if home is None:
@@ -161,7 +172,12 @@ class _Judging:
         listed = {one.number: self.forms(one.text) for one in self.versions.get(home, ())}
         found = {sink: self.told.get((sink, home)) for sink in self.sinks}
         floor = self._floor(key, home)
-        return [Told(self.sinks[sink], listed, one.acked, floor) for sink, one in found.items() if one is not None]
+        once = self.intake.rules.once
+        return [
+            Told(self.sinks[sink], listed, one.acked, floor, once.get(sink, frozenset()))
+            for sink, one in found.items()
+            if one is not None
+        ]
 
     def _floor(self, key: str, home: int) -> int:
         """The version before the one that stood when the system last spoke: it has not been told an older one since."""

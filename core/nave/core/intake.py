@@ -29,6 +29,10 @@ class EntityRules:
     every_version: bool = False
     writes: Mapping[str, Tree] = field(default_factory=dict)
     """By sink, what its target is written, for targets that are heard as well: an echo is no opinion."""
+    once: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By sink, what of that its target is written only when a record is made there."""
+    puts_away: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By sink, what its target shows otherwise of a row that is put away because its record became part of another."""
     shows: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """By sink, the systems whose keys its mapping reads, for sinks of which that is known; `EVERY` where it may be all."""
     placeholders: bool = False

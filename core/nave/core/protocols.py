@@ -143,6 +143,10 @@ Weigh = Callable[[str, BinaryIO], Mapping[str, str | int]]
 """Looks through a file, by name and from its first byte: more for its origin, or a PermanentError that refuses it whole."""
 
 
+Holder = Callable[[str], str | None]
+"""Of a key that a target gave back, the golden id (`Outbound.key`) of the record that has it; None where none has."""
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """Where a connector runs: what every source and sink is told besides its own options."""
@@ -154,6 +158,8 @@ class Setting:
     time_zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     weigh: Weigh | None = None
     """Asked about each file before anything of it is taken in."""
+    holder: Holder | None = None
+    """Of a sink: whose a row is that it finds by something else than the key that the target gave back."""
 
 
 class Shelf(Protocol):
@@ -237,6 +243,10 @@ class ConnectorSpec:
     """How much a source with these options says at once; what may be a snapshot ends its inputs (`Batch.end`)."""
     capture: Callable[[Any, Setting], AbstractContextManager[Capturing]] | None = None
     """Have a system's tables note what changes in them (`nave connector install-capture`)."""
+    once: Callable[[Any], frozenset[str]] = lambda _options: frozenset()
+    """Fields that a sink with these options fills when it makes a row, and leaves as they are from then on."""
+    puts_away: Callable[[Any], frozenset[str]] = lambda _options: frozenset()
+    """Fields that it changes of a row to put it away, as a retired one."""
     look: Callable[[Any, Any, Setting], Source] | None = None
     """A source that only looks (`nave connector sample`): what it reads stays over there as it was, unclaimed, unmarked."""
     shelf: Callable[[Any, Any, Setting], AbstractContextManager[Shelf]] | None = None

@@ -50,6 +50,8 @@ class Told(NamedTuple):
     """The newest that it has for certain."""
     floor: int = 0
     """The newest that it surely had seen when it last spoke, where its opinion does not say so of a field."""
+    once: frozenset[str] = frozenset()
+    """Fields that it was told when its record was made, and never since: it may go on showing what it was told then."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ class Statement:
     before_same: Document = field(default_factory=dict)
     opinion: Opinion = field(default_factory=lambda: Opinion({}))
     """As it was."""
+    put_away: frozenset[str] = frozenset()
+    """What the hub itself changed there since it put the row away, for good: nobody's word."""
 
 
 class Noticed(NamedTuple):
@@ -97,6 +101,7 @@ class _Told(NamedTuple):
     acked: int
     seen: int
     tree: Any
+    once: bool
 
 
 @dataclass
@@ -122,6 +127,9 @@ class _Judge:
         return Judgement(opinion, self.noticed, frozenset(self.doubtful))
 
     def _field(self, name: str) -> None:
+        if name in self.it.put_away:
+            self._keep(name)
+            return
         told = self._since(name)
         verdict, code = self._verdict(name, told)
         verdict, code = self._counted(name, told, verdict, code)
@@ -141,7 +149,7 @@ class _Judge:
         tree, seen = one.written[name], self.it.opinion.seen.get(name, one.floor)
         newer = {number: document for number, document in one.versions.items() if number > seen}
         values = {number: part(_said(document, name), tree) for number, document in newer.items()}
-        return _Told(values, one.acked, seen, tree) if values else None
+        return _Told(values, one.acked, seen, tree, name in one.once) if values else None
 
     def _verdict(self, name: str, told: _Told | None) -> tuple[Verdict, str | None]:
         it = self.it
@@ -166,7 +174,7 @@ class _Judge:
 
     def _counted(self, name: str, told: _Told | None, verdict: Verdict, code: str | None) -> tuple[Verdict, str | None]:
         """The verdict, once it is clear that this does not go on for ever."""
-        if told is None or told.acked not in told.values or verdict is Verdict.REWRITTEN:
+        if told is None or told.once or told.acked not in told.values or verdict is Verdict.REWRITTEN:
             return verdict, code
         now = part(_said(self.it.same, name), told.tree)
         if now == told.values[told.acked]:
@@ -205,6 +213,8 @@ class _Judge:
         elif name in self.it.opinion.seen:
             self.seen[name] = self.it.opinion.seen[name]
         heard = told is not None and told.acked in told.values
+        if any(name in one.once for one in self.told):
+            return  # nothing that it shows of such a field is mended by telling it again
         own = verdict is Verdict.OWN and any(name in one.written for one in self.told)
         if own or verdict is Verdict.ECHO or (verdict is Verdict.UNCHANGED and heard):
             self.doubtful.add(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -11,16 +11,18 @@ from pydantic import BaseModel
 
 from nave.config import Draft, Filled, HubConfig, Problem, SinkConfig, SourceConfig
 from nave.config import EntityRules as EntityConfig
+from nave.config.shapes import moment_fields
 from nave.core.clock import Clock, Ids, SteadyClock
 from nave.core.depth import Bounds
 from nave.core.entities import Document, EntityType
-from nave.core.errors import NaveError
+from nave.core.errors import ConfigError, NaveError
 from nave.core.identity import IdentityRules
-from nave.core.intake import EVERY, EntityRules
+from nave.core.intake import EntityRules
 from nave.core.merge import Survivorship
 from nave.core.opinions import Tree, tree_of
 from nave.core.protocols import Extent, Weigh
 from nave.core.store import Store, open_store
+from nave.core.told import receipt_type
 from nave.mappings import (
     Inbound,
     MappingProblems,
@@ -34,13 +36,14 @@ from nave.mappings import (
     compile_parts,
 )
 from nave.workers import arrivals, expecting
-from nave.workers.flows import Expected, Hub, SinkFlow, SourceFlow
+from nave.workers.flows import Ahead, Expected, Hub, SinkFlow, SourceFlow
 from nave.workers.hints import Hints
 from nave.workers.keep import Slot, synchronise
 from nave.workers.parts import PartMapping
 from nave.workers.retelling import retold, sink_rule, whole_mapping
 from nave.workers.returns import returns_of
 from nave.workers.stopping import mark_of
+from nave.workers.written import holder, put_away, shown_keys, written_once
 
 Compiled = TypeVar("Compiled", Inbound, OutboundMapping, dict[str, Part])
 
@@ -56,6 +59,8 @@ class Compilation:
     """By source, and then by their names in its mapping."""
     outbound: dict[str, OutboundMapping] = field(default_factory=dict)
     """By sink."""
+    receipts: dict[str, OutboundMapping] = field(default_factory=dict)
+    """By source, what tells its system of what became of its records."""
     conditions: dict[str, Callable[[Document], bool]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
@@ -70,7 +75,19 @@ def compile_hub(config: HubConfig) -> Compilation:
         _compile_sink(done, sink, tables)
     for source in config.sources.values():
         _check_calendar(done, source)
+        _check_future(done, source)
     return done
+
+
+def _check_future(done: Compilation, source: SourceConfig) -> None:
+    """What is compared with the hub's clock must be a moment."""
+    entity = done.config.entities[source.entity].entity
+    moments = moment_fields(entity.model)
+    if source.future is not None and source.future.field not in moments:
+        error = ConfigError("NAVE-K432", name=source.future.field, entity=entity.name, known=", ".join(moments) or "-")
+        document = done.config.documents[done.config.systems[source.system].file]
+        path = ("sources", source.name.partition(".")[2], "future", "field")
+        done.problems.append(document.explain(error, path))
 
 
 def _check_calendar(done: Compilation, source: SourceConfig) -> None:
@@ -108,6 +125,18 @@ def _compile_source(done: Compilation, source: SourceConfig, tables: Mapping[str
     if compiled and parts is not None:
         done.inbound[source.name] = compiled
         done.parts[source.name] = parts
+    for name in {one.mapping for one in source.addresses.values() if one.mapping}:
+        _compile_receipts(done, source, name, tables)
+
+
+def _compile_receipts(done: Compilation, source: SourceConfig, name: str, tables: Mapping[str, ValueTable]) -> None:
+    """What tells a source's system of what became of its records."""
+    zone, folder = done.config.systems[source.system].time_zone, done.config.folder
+    told = _compiled(
+        done, name, lambda spec: compile_outbound(spec, receipt_type(), time_zone=zone, tables=tables, folder=folder)
+    )
+    if told:
+        done.receipts[source.name] = told
 
 
 def _compile_sink(done: Compilation, sink: SinkConfig, tables: Mapping[str, ValueTable]) -> None:
@@ -185,7 +214,7 @@ def build_hub(config: HubConfig, compiled: Compilation, *, deaf: bool = False) -
         folder=config.folder,
         store=store,
         sources=sources,
-        sinks={name: _sink(config, one, rules, compiled) for name, one in sinks.items()},
+        sinks={name: _sink(config, one, rules, compiled, store) for name, one in sinks.items()},
         entities=rules,
         hints=Hints(config.broker, hub=config.name, deaf=deaf),
         clock=clock,
@@ -212,7 +241,9 @@ def _rules(config: HubConfig, name: str, sinks: Mapping[str, SinkConfig], compil
         sinks=tuple(mine),
         every_version=entity.deliver == "every_version",
         writes=_writes(config, entity.entity, mine, compiled),
-        shows={sink: _shows(one.used, config.sinks[sink].when) for sink, one in mine.items()},
+        once={name: found for name, one in mine.items() if (found := written_once(config.sinks[name], one))},
+        puts_away={name: found for name, one in mine.items() if (found := put_away(config.sinks[name], one))},
+        shows={sink: shown_keys(one.used, config.sinks[sink].when) for sink, one in mine.items()},
         placeholders=entity.placeholders,
         escalate=entity.escalate.total_seconds() if entity.escalate else None,
         closed=config.periods.get(name),
@@ -233,14 +264,6 @@ def _writes(
         heard |= {config.sources[source].system for part in parts.values() if part.entity.name == entity.name}
     told = {sink: one for sink, one in mappings.items() if sink.partition(".")[0] in heard}
     return {sink: tree_of(sorted(one.used), entity.refs, entity.model.model_fields) for sink, one in told.items()}
-
-
-def _shows(used: Iterable[Sequence[str]], when: str | None) -> frozenset[str]:
-    """The systems whose keys a mapping reads; `EVERY` where it reads all, or may."""
-    asks = when is not None and ("keys" in when or "systems" in when)
-    paths = [path for path in used if not path or path[0] in ("keys", "systems")]
-    whole = asks or any(len(path) < 2 for path in paths)
-    return frozenset({EVERY}) if whole else frozenset(path[1] for path in paths)
 
 
 @dataclass(frozen=True)
@@ -278,7 +301,7 @@ def _sources(
             deleting |= {(config.sources[name].system, one.entity.name) for one in parts_of.values() if not one.stays}
     for name, source in config.sources.items():
         parts = {f"{name}.{part}": one for part, one in compiled.parts[name].items()}
-        whole = _source(config, source, rules, compiled.inbound[name], around)
+        whole = _source(config, source, rules, compiled, around)
         splits = {part: one.split for part, one in parts.items()}
         found[name] = replace(whole, parts=splits, deletes=_told(whole) in deleting)
         for part, one in parts.items():
@@ -293,8 +316,9 @@ def _told(flow: SourceFlow) -> tuple[str, str]:
 
 
 def _source(
-    config: HubConfig, source: SourceConfig, rules: Mapping[str, EntityRules], mapping: Inbound, around: Around
+    config: HubConfig, source: SourceConfig, rules: Mapping[str, EntityRules], compiled: Compilation, around: Around
 ) -> SourceFlow:
+    mapping, told = compiled.inbound[source.name], compiled.receipts.get(source.name)
     spec, connection = source.connection.spec, source.connection.options
     setting = replace(config.setting(source.name), weigh=_weigh(source, around))
     arguments = (connection, _with_batch(source), setting)
@@ -315,7 +339,8 @@ def _source(
         brakes=config.entities[source.entity].brakes,
         deleted_type=mapping.deleted_type,
         expected=around.calendars[source.name],
-        returns=returns_of(config, source, *arguments),
+        returns=returns_of(config, source, arguments, told),
+        ahead=Ahead(source.future.field, source.future.tolerance.total_seconds()) if source.future else None,
     )
 
 
@@ -327,9 +352,12 @@ def _with_batch(source: SourceConfig) -> BaseModel | None:
     return options.model_copy(update={"batch": source.batch})
 
 
-def _sink(config: HubConfig, sink: SinkConfig, rules: Mapping[str, EntityRules], compiled: Compilation) -> SinkFlow:
+def _sink(
+    config: HubConfig, sink: SinkConfig, rules: Mapping[str, EntityRules], compiled: Compilation, store: Store
+) -> SinkFlow:
     spec, connection = sink.connection.spec, sink.connection.options
-    arguments = (connection, sink.options, config.setting(sink.name))
+    setting = replace(config.setting(sink.name), holder=partial(holder, store, sink.name))
+    arguments = (connection, sink.options, setting)
     assert spec.sink is not None
     return SinkFlow(
         name=sink.name,

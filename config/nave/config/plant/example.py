@@ -19,6 +19,8 @@ _LEFT_OUT = (
     *(f"tables/{name}." for name in ("employee_status", "punch_direction", "punch_method")),
 )
 """What nothing uses there: NC's database is not read, and the ready-made systems of HR have tables of their own."""
+_UNUSED = ("bom", "production", "production-out", "shipment", "move", "move-out", "invoice", "invoice-out")
+"""What Tryton's ready-made system maps, and the plant does not."""
 _HR = (b"system: hr}", b"system: hr-db}"), (b"system: hr,", b"system: hr-db,")
 """The HR system has another name there."""
 
@@ -56,13 +58,24 @@ def _plant_systems() -> dict[str, bytes]:
     return {path: content for path, content in wanted.items() if not path.startswith(_LEFT_OUT)}
 
 
+def _plant_tryton() -> dict[str, bytes]:
+    """The same with a Tryton beside the ERP, and what the site changed of its ready-made system."""
+    skipped = (*(f"mappings/tryton/{name}." for name in _UNUSED), "entities/")
+    tryton = {path: content for path, content in ready_systems()["tryton"].files() if not path.startswith(skipped)}
+    return _plant_systems() | tryton | _template("plant-tryton")
+
+
 def _renamed(path: str, content: bytes) -> bytes:
     for old, new in _HR if path.startswith("mappings/erp/") else ():
         content = content.replace(old, new)
     return content
 
 
-_EXAMPLES: Mapping[str, Callable[[], dict[str, bytes]]] = {"plant": _plant, "plant-systems": _plant_systems}
+_EXAMPLES: Mapping[str, Callable[[], dict[str, bytes]]] = {
+    "plant": _plant,
+    "plant-systems": _plant_systems,
+    "plant-tryton": _plant_tryton,
+}
 
 
 def _walk(folder: Traversable, prefix: str) -> list[tuple[str, Traversable]]:

@@ -30,12 +30,14 @@ def _write_vault(folder: Path, world: World, truth: TruthWriter) -> None:
 
 
 _EVERYWHERE: tuple[Writer, ...] = (write_erp_database, write_erp_files, write_nc_files)
+_SYSTEMS: tuple[type[TruthWriter], tuple[Writer, ...]] = (
+    RetoldTruth,
+    (*_EVERYWHERE, _write_vault, write_staging, write_hr_database, write_clock, write_accounts, write_scans),
+)
 _WRITERS: Mapping[str, tuple[type[TruthWriter], tuple[Writer, ...]]] = {
     "plant": (TruthWriter, (*_EVERYWHERE, write_pdm_files, write_hr_files, write_crm_events)),
-    "plant-systems": (
-        RetoldTruth,
-        (*_EVERYWHERE, _write_vault, write_staging, write_hr_database, write_clock, write_accounts, write_scans),
-    ),
+    "plant-systems": _SYSTEMS,
+    "plant-tryton": _SYSTEMS,  # Tryton is empty at first: all that it says of these was told to it
 }
 """Example -> who takes down the truth, and who writes what its systems hold."""
 

@@ -48,6 +48,14 @@ def _extent(options: TrytonSourceOptions) -> Extent:
     return Extent.ALL if options.snapshot else Extent.PART
 
 
+def _once(options: TrytonSinkOptions) -> frozenset[str]:
+    return frozenset({options.key}) if options.key_once else frozenset()
+
+
+def _puts_away(options: TrytonSinkOptions) -> frozenset[str]:
+    return frozenset({"active"}) if options.retired == "deactivate" else frozenset()
+
+
 SPEC = ConnectorSpec(
     name="tryton",
     summary="Tryton 8: rows of its models with their children, by moment of change or whole; written by a key of our own",
@@ -59,5 +67,7 @@ SPEC = ConnectorSpec(
     probe=_probe,
     check=_check,
     extent=_extent,
+    once=_once,
+    puts_away=_puts_away,
     look=_look,
 )

@@ -109,6 +109,10 @@ class TrytonSinkOptions(_Options):
     key: FieldName = Field(
         description="The field that holds the hub's own key: code, reference; looked for before each create"
     )
+    key_once: bool = Field(
+        default=False,
+        description="Only new rows are given the key: for fields that Tryton lets nobody change, as the code of a party",
+    )
     children: dict[FieldName, ChildRule] = Field(default_factory=dict, description="How rows of One2Many fields are written")
     find: dict[FieldPath, FieldName] = Field(
         default_factory=dict,

@@ -26,6 +26,9 @@ class TrytonSink:
     def __init__(self, connection: TrytonOptions, options: TrytonSinkOptions, setting: Setting) -> None:
         self._options = options
         self._url = connection.url
+        self._holder = setting.holder or (lambda _key: None)
+        self._given: dict[str, str] = {}
+        """Of the rows of one call, whose they are: the hub hears of that afterwards."""
         self._peer = Peer(connection, setting)
         self._shapes = Shapes(self._peer, options)
         self._standing = Standing(self._peer, options)
@@ -48,9 +51,12 @@ class TrytonSink:
         rows = self._shapes.rows(shape, records)
         held = self._standing.of(shape, records)
         receipts: list[Receipt] = []
+        self._given.clear()
         for record, wanted in zip(records, rows, strict=True):
             receipt = self._one(shape, record, wanted, held)
             receipts.append(receipt)
+            if receipt.remote_key is not None and receipt.error is None:
+                self._given[receipt.remote_key] = record.key
             if isinstance(receipt.error, ConfigError) or (receipt.error and receipt.error.code in _AWAY):
                 break
         if len(receipts) == 1 and receipts[0].error and receipts[0].error.code == _UNREACHED:
@@ -64,17 +70,17 @@ class TrytonSink:
         shape = self._shapes.shape([] if record.retired else [record])
         (wanted,) = self._shapes.rows(shape, [record])
         held = self._standing.of(shape, [record])
-        row = held.row(record)
+        row = self._row(held, record)
         if record.retired or row is None:
             return Receipt(Outcome.DUPLICATE, record.remote_key) if record.retired and row is None else None
         if isinstance(wanted, NaveError):
             raise wanted
-        there = not changes(shape, self._options.children, row, held.families(row), wanted)
+        there = not self._changes(shape, held, row, wanted)
         return Receipt(Outcome.DUPLICATE, str(row["id"])) if there and row.get("state") not in self._options.then else None
 
     def _one(self, shape: Shape, record: Outbound, wanted: Wanted | NaveError, held: Held) -> Receipt:
         try:
-            row = held.row(record)
+            row = self._row(held, record)
             if record.retired:
                 return self._retire(record, row)
             if isinstance(wanted, NaveError):
@@ -97,7 +103,7 @@ class TrytonSink:
             number = self._peer.create(self._options.model, values)
         except PermanentError:
             held = self._standing.of(shape, [record])  # one that seemed lost may have come through meanwhile
-            if (row := held.row(record)) is None:
+            if (row := self._row(held, record)) is None:
                 raise
             return self._changed(shape, record, row, held, wanted)
         if inactive:  # one that was never active would take no other value
@@ -108,7 +114,7 @@ class TrytonSink:
 
     def _changed(self, shape: Shape, record: Outbound, row: Row, held: Held, wanted: Wanted) -> Receipt:
         model, number = self._options.model, int(row["id"])
-        values = changes(shape, self._options.children, row, held.families(row), wanted)
+        values = self._changes(shape, held, row, wanted)
         stamp = _stamp(row)
         if values and row.get("active") in (False, 0) and "active" in values and len(values) > 1:
             # Nothing else of a row may be changed while it is not active.
@@ -125,8 +131,29 @@ class TrytonSink:
         """What could not be done while some of its children were put away."""
         held = self._standing.of(shape, [record])
         row = held.row(record)
-        if row is not None and (more := changes(shape, self._options.children, row, held.families(row), wanted)):
+        if row is not None and (more := self._changes(shape, held, row, wanted)):
             self._peer.write(self._options.model, int(row["id"]), more, _stamp(row))
+
+    def _row(self, held: Held, record: Outbound) -> Row | None:
+        """The row of a record; NAVE-K359 where it is found by its key, and is another record's. Nothing of a retired one."""
+        row = held.row(record)
+        if row is None or record.remote_key == str(row["id"]):
+            return row
+        other = self._given.get(str(row["id"])) or self._holder(str(row["id"]))
+        if other in (None, record.key):
+            return row
+        if record.retired:
+            return None
+        key = self._options.key
+        said = {"id": row["id"], "model": self._options.model, "field": key, "value": short(row.get(key)), "other": other}
+        raise PermanentError("NAVE-K359", **said) if self._options.key_once else RetryableError("NAVE-K359", **said)
+
+    def _changes(self, shape: Shape, held: Held, row: Row, wanted: Wanted) -> Row:
+        """What is to be saved of a row that is there."""
+        key = self._options.key
+        if self._options.key_once and row.get(key) not in (None, ""):
+            wanted = replace(wanted, values={name: value for name, value in wanted.values.items() if name != key})
+        return changes(shape, self._options.children, row, held.families(row), wanted)
 
     def _press(self, number: int, state: str) -> bool:
         """Press what is to be pressed in each state, until there is nothing for the state that it has."""
@@ -170,4 +197,5 @@ def _named(record: Outbound) -> Outbound:
     return record if record.remote_key is not None or number in (None, "") else replace(record, remote_key=str(number))
 
 
-_AWAY = frozenset({_UNREACHED, "NAVE-S051", "NAVE-K403"})
+_AWAY = frozenset({_UNREACHED, "NAVE-S051", "NAVE-K403", "NAVE-E001"})
+"""Tryton does not answer, or the hub's own store."""
