@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 from collections.abc import Iterator
@@ -17,10 +18,13 @@ from nave.api.epcisparts import EpcisDoor
 from nave.api.epcisstore import Repository, System, Taker
 from nave.api.serving import serving
 from nave.core.clock import Ids
+from nave.core.seal import Seal
 from nave.core.store import Store, open_store
 from tests.servers import free_port
 
 TOKEN = "tök-é"
+KEY = base64.b64encode(bytes(range(200, 232))).decode()
+SEAL = Seal([KEY])
 DOCUMENTS = Path(__file__).parent / "epcis"
 SYSTEMS = (
     System(
@@ -119,7 +123,7 @@ def opened_door(url: str) -> Iterator[Door]:
     opened = Door(0, store)
     times = iter(range(1_800_000_000, 1_900_000_000))
     repository = Repository(store, lambda: float(next(times)), Ids())
-    routes = epcis_routes(EpcisDoor(SYSTEMS, repository, opened.admit, body_seconds=5.0, refuses=_refuses))
+    routes = epcis_routes(EpcisDoor(SYSTEMS, repository, opened.admit, body_seconds=5.0, refuses=_refuses, seal=SEAL))
     with serving(door({}, _nobody, dict, more=routes), "127.0.0.1", free_port()) as port:
         opened.port = port
         yield opened

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from nave.api import epcisnamed
 from nave.api.epcisdocs import document
 from nave.api.epcisnamed import Named
 from nave.api.epcisstore import Repository
 from nave.api.epcistelling import Report, Teller
+from nave.api.epcisterms import terms
+from nave.api.problems import Problem
 from nave.core.clock import Ids
 from nave.core.errors import NaveError, PermanentError, RetryableError
+from nave.core.seal import Seal
 from nave.core.store import schema as t
-from tests.api.epcis_door import SYSTEMS, Door, a_document, an_event, opened_door
+from tests.api.epcis_door import KEY, SEAL, SYSTEMS, Door, a_document, an_event, opened_door
 
 QUERY = {"EQ_bizStep": ["shipping"], "eventType": ["ObjectEvent"]}
+OTHER = base64.urlsafe_b64encode(b"other" * 6 + b"!!").decode()
 DEST = "https://partner.example/told?from=gate"
 
 
@@ -43,6 +49,7 @@ class World:
     """A door with a query, somebody who tells, and whoever is told, with a clock of their own."""
 
     door: Door
+    named: Named = field(init=False)
     now: float = 1_850_000_000.0
     told: list[Report] = field(default_factory=list)
     answers: list[NaveError | None] = field(default_factory=list)
@@ -50,8 +57,8 @@ class World:
 
     def __post_init__(self) -> None:
         assert self.door.ask("POST", "/epcis/queries", {"name": "shipped", "query": QUERY})[0] == 201
-        named = Named(self.door.store, lambda: self.now, Ids())
-        self.teller = Teller(named, {"gate.wire": "Asia/Shanghai"}, self._take, lambda attempts: 10.0 * attempts)
+        self.named = Named(self.door.store, lambda: self.now, Ids(), SEAL)
+        self.teller = Teller(self.named, {"gate.wire": "Asia/Shanghai"}, self._take, lambda attempts: 10.0 * attempts)
 
     def _take(self, report: Report) -> NaveError | None:
         self.told.append(report)
@@ -244,6 +251,39 @@ def test_a_report_says_whose_it_is(world: World) -> None:
     assert (report.subscription, report.number, report.dest, report.secret) == (place[-13:], 1, DEST, "s3cret")
     assert (results["queryName"], results["subscriptionID"]) == ("shipped", place[-13:])
     assert report.document["type"] == "EPCISQueryDocument"
+
+
+def test_the_key_that_signs_lies_in_the_store_encrypted_and_nothing_goes_out_while_it_cannot_be_read(world: World) -> None:
+    place = world.subscribe(stream=True, signatureToken="s3cret")
+    with world.door.store.read() as tx:
+        stored = tx.rows(sa.select(t.epcis_subscription))
+    own = world.teller
+    world.teller = replace(own, named=replace(world.named, seal=Seal([OTHER])))
+    world.capture(1)
+
+    untold = world.tell()
+    failure = world.door.ask("GET", place)[1]
+    world.teller = replace(own, named=replace(world.named, seal=Seal([OTHER, KEY])))
+    world.now += 10_000
+    told = world.tell()
+
+    assert "s3cret" not in str(stored)
+    assert untold == []
+    assert "another key" in failure["nave:error"]
+    assert (told, [one.secret for one in world.told]) == ([["1"]], ["s3cret"])
+
+
+def test_without_a_key_of_its_own_the_hub_keeps_nobodys_key(world: World) -> None:
+    without = replace(world.named, seal=Seal())
+    asked = terms(json.dumps({"dest": DEST, "stream": True, "signatureToken": "s3cret"}).encode())
+    plain = terms(json.dumps({"dest": DEST, "stream": True}).encode())
+
+    with pytest.raises(Problem) as refused:
+        without.subscribe("gate.wire", "UTC", "shipped", asked)
+
+    assert (refused.value.code, refused.value.status) == ("NAVE-K388", 400)
+    assert "seal_keys" in str(refused.value)
+    assert without.subscribe("gate.wire", "UTC", "shipped", plain) is not None
 
 
 def test_what_was_recorded_since_the_moment_that_is_named_is_told_as_well(world: World) -> None:

@@ -20,7 +20,7 @@ import pytest
 from aiohttp import web
 
 from nave.config.readymade import ready_systems
-from tests.api.epcis_door import a_document, an_event
+from tests.api.epcis_door import KEY, a_document, an_event
 from tests.connectors.web import Service, service
 from tests.servers import free_port
 
@@ -34,11 +34,12 @@ class Hub:
     def __init__(self, folder: Path, partner: str) -> None:
         self.folder, self.port = folder, free_port()
         ports = {name: f"127.0.0.1:{free_port()}" for name in ("AUTOID_RECEIVING", "AUTOID_DISPATCH")}
-        self.environment = {**os.environ, **ports, "EPCIS_TOKEN": "gate's"}
+        self.environment = {**os.environ, **ports, "EPCIS_TOKEN": "gate's", "SEAL_KEY": KEY}
         for name, content in ready_systems()["autoid"].files():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(content)
-        (folder / "hub.yaml").write_text(f"hub: gate\nhttp: {{listen: '127.0.0.1:{self.port}'}}\n", "utf-8")
+        door = f"{{listen: '127.0.0.1:{self.port}', seal_keys: ['${{env:SEAL_KEY}}']}}"
+        (folder / "hub.yaml").write_text(f"hub: gate\nhttp: {door}\n", "utf-8")
         system = folder / "systems/autoid.yaml"
         given = "{type: epcis, token: "
         text = system.read_text("utf-8")

@@ -23,11 +23,12 @@ def judged(
     opinion: Opinion | None = None,
     now: float = 100.0,
     tree: dict[str, Any] | None = None,
+    once: frozenset[str] = frozenset(),
 ) -> Judgement:
     known = opinion or Opinion(before or {}, dict.fromkeys(before or {}, 1.0), 7)
     statement = Statement(said, said, 50.0, now, before, before or {}, known)
     unions = frozenset({"tags"})
-    return judge_statement(statement, [Told(tree or TREE, told, acked)], of=7, unions=unions)
+    return judge_statement(statement, [Told(tree or TREE, told, acked, once=once)], of=7, unions=unions)
 
 
 def test_what_it_was_told_and_says_is_an_echo_and_its_own_opinion_stays() -> None:
@@ -85,6 +86,48 @@ def test_an_older_value_of_ours_that_comes_before_the_newer_was_seen_is_a_late_e
 
     assert done.opinion.values == {"name": "0"}
     assert done.doubtful == {"name"}
+
+
+def test_what_it_was_told_once_it_goes_on_showing_and_that_is_no_opinion_no_loop_and_nothing_to_mend() -> None:
+    opinion, before, codes, doubtful = None, None, [], set[str]()
+    for turn in range(1, 13):
+        told = {one: {"name": f"T{one}", "phone": "0"} for one in range(1, turn + 1)}
+        said = {"name": "T1", "phone": str(turn)}
+        done = judged(said, before=before, opinion=opinion, told=told, acked=turn, now=turn, once=frozenset({"name"}))
+        before, opinion = said, done.opinion
+        codes += [one.code for one in done.noticed if one.field == "name"]
+        doubtful |= done.doubtful
+
+    assert "name" not in done.opinion.values
+    assert codes == []
+    assert doubtful == {"phone"}
+
+
+def test_what_somebody_there_changed_of_what_it_was_told_once_is_its_opinion() -> None:
+    done = judged(
+        {"name": "X"}, before={"name": "A"}, told={1: {"name": "A"}, 2: {"name": "B"}}, acked=2, once=frozenset({"name"})
+    )
+
+    assert done.opinion.values == {"name": "X"}
+    assert not done.doubtful
+
+
+def test_what_the_hub_changed_when_it_put_a_row_away_is_nobody_s_word() -> None:
+    statement = Statement(
+        {"name": "A", "phone": "off"},
+        {"name": "A", "phone": "off"},
+        50.0,
+        100.0,
+        {"name": "A", "phone": "on"},
+        {"name": "A", "phone": "on"},
+        Opinion({"name": "A"}, {"name": 1.0}, 7),
+        frozenset({"phone"}),
+    )
+
+    done = judge_statement(statement, [Told(TREE, {1: {"name": "A", "phone": "on"}}, 1)], of=7)
+
+    assert done.opinion.values == {"name": "A"}
+    assert "phone" not in done.doubtful
 
 
 def test_a_value_that_it_emptied_is_no_opinion_any_more() -> None:

@@ -21,7 +21,7 @@ class NcFolder:
     receipts: Path
     book: NcStandIn
     faults: list[str] = field(default_factory=list)
-    """silent: books and tells nothing; cut: a receipt that ends in the middle; blank: one that does not repeat the name."""
+    """silent: books and tells nothing; cut: a receipt that ends in the middle; twice: the same receipt in two files."""
     paused: threading.Event = field(default_factory=threading.Event)
 
     def run(self, platform: Platform, stop: threading.Event) -> None:
@@ -39,6 +39,8 @@ class NcFolder:
             return
         content = receipt(results, dict(root.attrib))
         half = len(content) * 2 // 3
+        if fault == "twice":
+            (self.receipts / f"{file.stem}_回执2.xml").write_bytes(content)
         with (self.receipts / f"{file.stem}_回执.xml").open("wb") as out:
             out.write(content[:half])
             out.flush()

@@ -46,7 +46,8 @@ _EXCEPTIONS = {
     413: "CaptureLimitExceededException",
     415: "UnsupportedMediaTypeException",
 }
-_BY_CODE = {"NAVE-K372": "QueryParameterException", "NAVE-K385": "SubscriptionControlsException"}
+_CONTROLS = "SubscriptionControlsException"
+_BY_CODE = {"NAVE-K372": "QueryParameterException", "NAVE-K385": _CONTROLS, "NAVE-K388": _CONTROLS}
 _LOG = logging.getLogger("nave.api")
 _Answer = Callable[["EpcisDoor", System, Request], Awaitable[Response]]
 

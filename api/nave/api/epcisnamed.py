@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -15,7 +15,8 @@ from nave.api.epcisstore import newest
 from nave.api.epcisterms import Schedule, Terms, next_time, unfit
 from nave.api.problems import Problem
 from nave.core.clock import Clock, Ids, id_number, id_text
-from nave.core.errors import PermanentError
+from nave.core.errors import ConfigError, PermanentError
+from nave.core.seal import Seal
 from nave.core.store import Store, Transaction
 from nave.core.store import schema as t
 
@@ -41,6 +42,7 @@ class Subscription:
     dest: str
     terms: Mapping[str, Any]
     secret: str | None
+    """As it is stored, encrypted."""
     at: float
     reached: int
     until: int | None
@@ -71,6 +73,7 @@ class Named:
     store: Store
     clock: Clock
     ids: Ids
+    seal: Seal = field(default_factory=Seal)
 
     def create(self, system: str, name: str, query: Mapping[str, Any]) -> None:
         """Keep a query; a Problem where it is none, where the name is taken, and where there are too many."""
@@ -101,7 +104,8 @@ class Named:
             return bool(tx.execute(sa.delete(t.epcis_query).where(_q.system == system, _q.name == name)).rowcount)
 
     def subscribe(self, system: str, zone: str, name: str, terms: Terms) -> Subscription | None:
-        """Begin to tell somebody; None where there is no such query."""
+        """Begin to tell somebody; None where there is no such query. A Problem where their key cannot be kept."""
+        secret = self._sealed(terms.signature_token)
         (number,), now = self.ids.take(), self.clock()
         look_at = next_time(terms.schedule, zone, now) if terms.schedule else now
         with self.store.read() as tx:  # what comes meanwhile lies behind it, and is told
@@ -113,11 +117,17 @@ class Named:
                 return None
             _look_at_order(query)
             _look_for_room(tx.rows(sa.select(sa.func.count()).where(_s.system == system))[0][0])
-            row = (number, system, name, terms.dest, _json(terms.kept), terms.signature_token, now)
+            row = (number, system, name, terms.dest, _json(terms.kept), secret, now)
             progress = (start, EVENTS, look_at)
             columns = ("id", "system", "query", "dest", "terms", "secret", "at", "reached", "most", "look_at")
             tx.insert(t.epcis_subscription, columns, [(*row, *progress)])
             return _rows(tx, _s.id == number)[0]
+
+    def _sealed(self, secret: str | None) -> str | None:
+        try:
+            return None if secret is None else self.seal.close(secret)
+        except ConfigError as error:
+            raise Problem(error.code, 400, {}, **error.params) from error
 
     def subscriptions(self, system: str, name: str, after: int, most: int) -> list[Subscription] | None:
         """Those of a query behind an id; None where there is no such query."""

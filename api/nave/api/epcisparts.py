@@ -16,6 +16,7 @@ from nave.api.door import Admit
 from nave.api.epcisnamed import Named
 from nave.api.epcisstore import Repository, System
 from nave.api.problems import Problem
+from nave.core.seal import Seal
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
@@ -31,6 +32,8 @@ class EpcisDoor:
     body_seconds: float = 30.0
     refuses: Callable[[str, str], str | None] = lambda system, dest: "an address, but nobody is called from here"
     """Why results must not go to an address: system, address; None where they may."""
+    seal: Seal = field(default_factory=Seal)
+    """Encrypts the keys of subscribers for the store."""
     budget: Budget = field(init=False)
     named: Named = field(init=False)
 
@@ -38,7 +41,7 @@ class EpcisDoor:
         largest = max((system.max_body for system in self.systems), default=0)
         object.__setattr__(self, "budget", Budget(max(self.waiting_bytes, largest)))
         kept = self.repository
-        object.__setattr__(self, "named", Named(kept.store, kept.clock, kept.ids))
+        object.__setattr__(self, "named", Named(kept.store, kept.clock, kept.ids, self.seal))
 
 
 def whole(text: str, name: str, most: int) -> int:

@@ -7,7 +7,7 @@ under the same number, and what came meanwhile goes under the next one.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -38,7 +38,7 @@ class Report:
     number: int
     """With the subscription's id the same each time that it is sent."""
     dest: str
-    secret: str | None
+    secret: str | None = field(repr=False)
     document: Mapping[str, Any]
 
 
@@ -64,10 +64,18 @@ class Teller:
         if begun is None:
             return
         now, events = begun
-        error = self.post(_report(now, events))
+        error = self._sent(now, events)
         done = self._told(now) if error is None else self._failed(now, events, error)
         with self.named.store.write() as tx:
             _noted(tx, now, done)
+
+    def _sent(self, now: Subscription, events: list[Raw]) -> NaveError | None:
+        """Why a report was not taken, if it was not; nothing goes out without the signature that was asked for."""
+        try:
+            secret = None if now.secret is None else self.named.seal.open(now.secret)
+        except NaveError as error:
+            return error
+        return self.post(_report(now, events, secret))
 
     def _begun(self, seen: Subscription) -> tuple[Subscription, list[Raw]] | None:
         """The report to send with its events, noted; None where there is nothing to tell for now, which is noted as well,
@@ -126,10 +134,10 @@ class Teller:
         return replace(now, attempts=now.attempts + 1, error=told, look_at=self.named.clock() + pause)
 
 
-def _report(now: Subscription, events: list[Raw]) -> Report:
+def _report(now: Subscription, events: list[Raw], secret: str | None) -> Report:
     number = id_text(now.id)
     document = results(events, now.begun_at or 0.0, now.query, number)
-    return Report(now.system, number, now.report, now.dest, now.secret, document)
+    return Report(now.system, number, now.report, now.dest, secret, document)
 
 
 def _noted(tx: Transaction, seen: Subscription, now: Subscription) -> bool:

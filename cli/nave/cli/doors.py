@@ -26,7 +26,7 @@ from nave.api.why import why_route
 from nave.cli import exits
 from nave.cli.books import as_data, books
 from nave.cli.clocks import clock_door, is_clocks
-from nave.cli.epcis import epcis_door, epcis_senders, epcis_systems, is_epcis
+from nave.cli.epcis import epcis_door, epcis_senders, epcis_systems, is_epcis, seal_of
 from nave.cli.failures import Stop
 from nave.cli.looks import looks
 from nave.cli.outward import desk
@@ -98,7 +98,7 @@ def opened_doors(run: Run, config: HubConfig, listen: str | None = None) -> Iter
     try:
         with (
             serving(application, host, int(port), most=config.http.max_connections) as bound,
-            telling(run, epcis_systems(config)),
+            telling(run, epcis_systems(config), seal_of(config)),
         ):
             run.serve_doors(group)
             yield f"http://{host}:{bound}"

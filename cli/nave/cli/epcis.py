@@ -10,6 +10,7 @@ from nave.api.epcisstore import Repository, System, Taker
 from nave.cli.subscribers import refusals
 from nave.config import HubConfig, SourceConfig
 from nave.core.depth import Depth
+from nave.core.seal import Seal
 from nave.workers.flows import Hub
 from nave.workers.land import GroupCommit
 
@@ -32,7 +33,13 @@ def epcis_door(hub: Hub, config: HubConfig, group: GroupCommit, depth: Depth) ->
     if not systems:
         return None
     repository = Repository(hub.store, hub.clock, hub.ids, depth.landed, hub.hints.announce)
-    return EpcisDoor(systems, repository, group.admit, config.http.max_waiting_size, refuses=refusals(systems))
+    most, seal = config.http.max_waiting_size, seal_of(config)
+    return EpcisDoor(systems, repository, group.admit, most, refuses=refusals(systems), seal=seal)
+
+
+def seal_of(config: HubConfig) -> Seal:
+    """What encrypts the secrets that others give the hub to keep."""
+    return Seal([one.get_secret_value() for one in config.http.seal_keys])
 
 
 def epcis_systems(config: HubConfig) -> list[System]:

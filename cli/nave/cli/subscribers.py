@@ -23,6 +23,7 @@ from nave.api.epcistelling import Report, Teller
 from nave.core.errors import NaveError
 from nave.core.protocols import ConnectorSpec, Outbound, Setting
 from nave.core.registry import connector
+from nave.core.seal import Seal
 from nave.workers.loops import Run
 from nave.workers.outcomes import backoff
 
@@ -38,7 +39,7 @@ _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 @contextmanager
-def telling(run: Run, systems: Sequence[System]) -> Iterator[None]:
+def telling(run: Run, systems: Sequence[System], seal: Seal) -> Iterator[None]:
     """Tell the subscribers of these systems while the block runs; of all processes of a hub, one does."""
     if not systems:
         yield
@@ -46,7 +47,7 @@ def telling(run: Run, systems: Sequence[System]) -> Iterator[None]:
     hub = run.hub
     zones = {system.name: system.zone for system in systems}
     post = posting({system.name: system.subscribers for system in systems}, hub.folder)
-    desk = _Desk(run, Teller(Named(hub.store, hub.clock, hub.ids), zones, post, backoff))
+    desk = _Desk(run, Teller(Named(hub.store, hub.clock, hub.ids, seal), zones, post, backoff))
     thread = threading.Thread(target=desk.work, name="epcis", daemon=True)
     thread.start()
     try:

@@ -9,6 +9,7 @@ from typing import Any
 
 from nave.config import Document, Draft, Filled, Problem
 from nave.core.entities import EntityType
+from nave.core.told import receipt_type
 from nave.mappings import (
     CaseResult,
     Coverage,
@@ -109,6 +110,8 @@ def _uses(compiled: Compilation) -> dict[str, _Use]:
             if name in mappings:
                 entity = config.entities[flow.entity].entity
                 found.setdefault(flow.mapping, _Use(mappings[name], entity, compiled.parts.get(name, {})))
+    for mapping in compiled.receipts.values():
+        found.setdefault(mapping.name, _Use(mapping, receipt_type(), {}))
     return found
 
 

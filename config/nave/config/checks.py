@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from nave.config.document import Document, Steps
 from nave.config.draft import Draft
 from nave.config.problems import shown
 from nave.config.schema import is_name
+from nave.core.told import NAME as RECEIPT
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,17 @@ def flows(systems: Mapping[str, Draft]) -> Iterator[Flow]:
                     yield Flow(draft, section, name, f"{system}.{name}", data)
 
 
+def _told(found: Sequence[Flow]) -> Iterator[tuple[Flow, Steps, str]]:
+    """The mappings of receipts that sources name, with the place where they do."""
+    for flow in found:
+        inner: Any = flow.data
+        path = ("receipt", "callback", "mapping")
+        for step in path:
+            inner = inner.get(step) if isinstance(inner, Mapping) else None
+        if flow.section == "sources" and isinstance(inner, str):
+            yield flow, (*flow.path, *path), inner
+
+
 @dataclass(frozen=True)
 class Folder:
     """All names of a hub folder, and the drafts in which problems are noted."""
@@ -58,8 +70,11 @@ class Folder:
         for flow in found:
             self._check_flow(flow)
         self._check_tests()
+        told = list(_told(found))
+        for flow, path, mapping in told:
+            self._check_told(flow, path, mapping)
         if self._complete():
-            self._check_mappings(found)
+            self._check_mappings(found, {mapping for _, _, mapping in told})
         for draft in self.systems.values():
             _check_connections(draft)
 
@@ -94,9 +109,20 @@ class Folder:
             if said is not None and expected not in names:
                 mapping.report("NAVE-C054", (key,), key_name=key, said=shown(said), name=flow.full, expected=expected)
 
-    def _check_mappings(self, found: list[Flow]) -> None:
-        used = {flow.text("mapping") for flow in found}
-        ends = {*self.entities, *(flow.full for flow in found)}
+    def _check_told(self, flow: Flow, path: Steps, name: str) -> None:
+        """A mapping of receipts comes from receipts, and goes to the source that they are about."""
+        if name not in self.mappings:
+            flow.draft.unknown("NAVE-C051", path, name, self.mappings)
+            return
+        mapping = self.mappings[name]
+        for key, expected in (("from", RECEIPT), ("to", flow.full)) if mapping.usable else ():
+            said = mapping.data.get(key)
+            if said is not None and said != expected:
+                mapping.report("NAVE-C054", (key,), key_name=key, said=shown(said), name=flow.full, expected=expected)
+
+    def _check_mappings(self, found: list[Flow], told: Collection[str]) -> None:
+        used = {*(flow.text("mapping") for flow in found), *told}
+        ends = {*self.entities, RECEIPT, *(flow.full for flow in found)}
         for name, draft in self.mappings.items():
             if name in used:
                 continue
@@ -127,6 +153,9 @@ def _uses(data: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
         for part in parts.values() if isinstance(parts, dict) else ():
             if isinstance(part, dict):
                 yield key, part
+                receipt = part.get("receipt")
+                told = receipt.values() if isinstance(receipt, dict) else ()
+                yield from (("to", one) for one in told if isinstance(one, dict))
 
 
 def check_name(draft: Draft, key: str, expected: str) -> None:

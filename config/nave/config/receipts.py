@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from nave.config.draft import Draft
-from nave.config.schema import SourceFile
+from nave.config.schema import CallFile, SourceFile
 from nave.config.shapes import AddressConfig, ConnectionConfig
 
 BESIDE = "beside"
@@ -73,11 +73,13 @@ def read_addresses(
             known = ", ".join(sorted(types - {"memory", "faulty"}))
             draft.report("NAVE-K318", (*path, kind, "to"), key_name=kind, type=connection.type, known=known)
             continue
-        rest = {name: value for name, value in said.items() if name != "to"}
+        own = {"to", *CallFile.model_fields} if kind == "callback" else {"to"}
+        rest = {name: value for name, value in said.items() if name not in own}
         draft.check_secrets(model, rest, (*path, kind))
-        options = draft.check(model, rest, (*path, kind), also={"to"})
-        if options is not None:
-            found[kind] = AddressConfig(connection, options)
+        options = draft.check(model, rest, (*path, kind), also=own)
+        form = draft.check(CallFile, {name: said[name] for name in own & said.keys() if name != "to"}, (*path, kind))
+        if options is not None and form is not None:
+            found[kind] = AddressConfig(connection, options, form.mapping, form.each, form.when)
     return found
 
 

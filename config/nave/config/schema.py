@@ -24,6 +24,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from nave.core.seal import seal_key
 from nave.core.units import Duration, Rate, Share, Size
 
 _NAME = r"^[a-z][a-z0-9_-]{0,62}$"
@@ -174,6 +175,17 @@ class HttpFile(FileModel):
     stewards: dict[str, SecretStr] = Field(
         default={}, description="Who may decide about identity over HTTP: a name, and what that person's program must send"
     )
+    seal_keys: list[SecretStr] = Field(
+        default=[],
+        max_length=10,
+        description="What encrypts the secrets that others give the hub to keep, each 32 bytes in base64; the first is used",
+    )
+
+    @model_validator(mode="after")
+    def _sealing(self) -> HttpFile:
+        for key in self.seal_keys:
+            seal_key(key.get_secret_value())
+        return self
 
 
 class RetentionFile(FileModel):
@@ -289,6 +301,24 @@ class ExpectFile(FileModel):
         return bool(self.control_total or self.count or self.sequence)
 
 
+class CallFile(FileModel):
+    """What a call that tells of receipts says, besides the keys of the sink that it goes through."""
+
+    mapping: str | None = Field(default=None, description="A mapping `from: receipt` that makes what is told")
+    each: Literal["whole", "line"] = Field(
+        default="whole", description="One call for the whole file or request, or one for each of its records"
+    )
+    when: Literal["taken_up", "complete"] = Field(
+        default="taken_up", description="Tell once every record was taken up, or once none is waiting, held or pending"
+    )
+
+    @model_validator(mode="after")
+    def _of_mapping(self) -> CallFile:
+        if self.mapping is None and self.model_fields_set & {"each", "when"}:
+            raise ValueError("expected mapping beside each and when")
+        return self
+
+
 class ReceiptFile(FileModel):
     """Says what became of each line, and again whenever that changes, until every line has come to something."""
 
@@ -299,7 +329,8 @@ class ReceiptFile(FileModel):
     format: Literal["json", "csv", "xml"] = Field(default="json", description="How the file is written")
     callback: dict[str, Any] | None = Field(
         default=None,
-        description="By a call: `to` names a connection of this system, beside the keys that a sink of it has",
+        description="By a call: `to` names a connection of this system, beside the keys that a sink of it has; with "
+        "`mapping` in a form of your own, `each: line` by itself, `when: complete` once nothing of it is open",
     )
     table: dict[str, Any] | None = Field(
         default=None,
@@ -321,6 +352,13 @@ class RejectsFile(FileModel):
     )
 
 
+class FutureFile(FileModel):
+    """How far what a record says may lie in the future, by the hub's clock when it came."""
+
+    field: Annotated[str, Field(pattern=_FIELD_NAME)] = Field(description="The field of the entity that says when: at")
+    tolerance: Duration = Field(default=timedelta(minutes=10), description="How far clocks may go fast")
+
+
 class SourceFile(FileModel):
     """One stream of records in; the connector's own options stand beside these."""
 
@@ -338,6 +376,9 @@ class SourceFile(FileModel):
     receipt: ReceiptFile | None = Field(default=None, description="Where to tell what became of each file")
     rejects: RejectsFile | None = Field(
         default=None, description="Where to put the refused lines of each file, to be mended"
+    )
+    future: FutureFile | None = Field(
+        default=None, description="Refuse records that say of something to come that it has happened; left out, none"
     )
 
 

@@ -6,15 +6,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args, get_origin
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel
+from pydantic import AwareDatetime, BaseModel
 
 from nave.config.document import Document
 from nave.config.problems import Problem
 from nave.config.schema import (
     ExpectFile,
+    FutureFile,
     HttpFile,
     LimitsFile,
     ReceiptFile,
@@ -43,6 +44,18 @@ def date_fields(model: type[BaseModel]) -> list[str]:
     return [name for name, info in model.model_fields.items() if date in (info.annotation, *get_args(info.annotation))]
 
 
+def moment_fields(model: type[BaseModel]) -> list[str]:
+    """The fields of a record that hold one moment: date, time and zone."""
+    return [name for name, info in model.model_fields.items() if _holds_moment(info.annotation)]
+
+
+def _holds_moment(annotation: Any) -> bool:
+    """By itself, or beside none."""
+    if get_origin(annotation) in (list, dict):
+        return False
+    return annotation is AwareDatetime or any(_holds_moment(one) for one in get_args(annotation))
+
+
 @dataclass(frozen=True)
 class ConnectionConfig:
     """A way to reach a system; `options` is the connector's own model."""
@@ -59,6 +72,10 @@ class AddressConfig:
 
     connection: ConnectionConfig
     options: BaseModel = field(repr=False)
+    mapping: str | None = None
+    """What makes the documents; None where the receipt is told as it is."""
+    each: str = "whole"
+    when: str = "taken_up"
 
 
 @dataclass(frozen=True)
@@ -80,6 +97,7 @@ class SourceConfig:
     expect: ExpectFile | None = None
     receipt: ReceiptFile | None = None
     rejects: RejectsFile | None = None
+    future: FutureFile | None = None
     addresses: Mapping[str, AddressConfig] = field(default_factory=dict)
     """By the key of `receipt` that names them: callback, table."""
 

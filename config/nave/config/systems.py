@@ -160,6 +160,7 @@ class _Parts:
             common.expect,
             common.receipt,
             common.rejects,
+            common.future,
             addresses,
         )
 

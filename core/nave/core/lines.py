@@ -101,6 +101,8 @@ class Line(NamedTuple):
     letter: Any = None
     """Why it was refused, and who settled that."""
     waits_for: str = ""
+    elsewhere: bool = False
+    """Its letter is that of an earlier line, which said the same, word for word."""
 
 
 def line(batch: Batched, place: int, key: str, raw_hash: bytes | None, known: Around) -> Line:

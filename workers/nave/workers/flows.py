@@ -85,6 +85,24 @@ class Expected:
     """How long before midnight counts for the day."""
 
 
+class Ahead(NamedTuple):
+    """How far a moment that a record says may lie behind the one in which the record came."""
+
+    field: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a receipt is told in a form of the company's own."""
+
+    mapping: OutboundMapping
+    by_line: bool
+    """One document for each record of the file or request, else one for the whole."""
+    complete: bool
+    """Told once all that it speaks of has come to something, else once all was taken up."""
+
+
 @dataclass(frozen=True)
 class Address:
     """Somebody who is told what became of what a source brought, by a connector's own way out."""
@@ -94,6 +112,8 @@ class Address:
     """Told of each line by itself, as a table is; else of up to 1,000 lines at once."""
     mark: Mark = unmarked
     """Tells the configuration of its connection from another one."""
+    form: Form | None = None
+    """None where it is told as GET /receipts tells it."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +134,11 @@ class Returns:
     """Where the source's system is told of each record of a batch."""
     addresses: Mapping[str, Address] = field(default_factory=dict)
     """By the kind of telling: `callback`, `table`."""
+
+    @property
+    def mapped(self) -> bool:
+        """Whether somebody is told through a mapping."""
+        return any(address.form is not None for address in self.addresses.values())
 
 
 @dataclass(frozen=True)
@@ -151,6 +176,8 @@ class SourceFlow:
     """Tells the configuration of its connection from another one."""
     expected: Expected | None = None
     returns: Returns | None = None
+    ahead: Ahead | None = None
+    """None where records may say what they like of the future."""
 
     @cached_property
     def seed(self) -> bytes:

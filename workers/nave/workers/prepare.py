@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from hashlib import blake2b
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 import structlog
 
+from nave.core.clock import moment
 from nave.core.dead import Dead
-from nave.core.entities import encode
-from nave.core.errors import NaveError, RetryableError
+from nave.core.entities import Document, encode
+from nave.core.errors import NaveError, PermanentError, RetryableError
 from nave.core.intake import Candidate, digest
 from nave.core.journal import Entry, raw_text
 from nave.core.protocols import Raw
@@ -150,13 +153,31 @@ def _map(flow: SourceFlow, entry: Entry, places: Sequence[int]) -> Prepared:
     bad = [(place, one) for place, one in mapped if isinstance(one, NaveError)]
     letters = [dead(flow, entry, place, _key_of(flow, entry.records[place]), one) for place, one in bad]
     done = Prepared([], letters, [entry.id] * (len(mapped) - len(good) - len(bad) - len(gone)), gone)
-    documents = flow.rules.type.validate([one.values for _, one in good])
+    documents = _come_true(flow, entry, flow.rules.type.validate([one.values for _, one in good]))
     for (place, one), document in zip(good, documents, strict=True):
         if isinstance(document, NaveError):
             done.dead.append(dead(flow, entry, place, one.key, document))
         else:
             done.candidates.append(_candidate(flow, entry, place, one, encode(document), document))
     return done
+
+
+def _come_true(flow: SourceFlow, entry: Entry, documents: Sequence[Document | NaveError]) -> Sequence[Document | NaveError]:
+    """The documents; in place of one that says of a moment to come that it was, the error."""
+    if flow.ahead is None:
+        return documents
+    latest = moment(entry.landed_at + flow.ahead.seconds)
+    return [_judged(flow, flow.ahead.field, one, latest, moment(entry.landed_at)) for one in documents]
+
+
+def _judged(
+    flow: SourceFlow, field: str, document: Document | NaveError, latest: datetime, came: datetime
+) -> Document | NaveError:
+    said = None if isinstance(document, NaveError) else document.get(field)
+    if not isinstance(said, datetime) or said <= latest:
+        return document
+    value, at = (one.astimezone(ZoneInfo(flow.time_zone)).isoformat(timespec="seconds") for one in (said, came))
+    return PermanentError("NAVE-K431", field=field, value=value, came=at)
 
 
 def _says_deleted(flow: SourceFlow, entry: Entry, place: int) -> bool:

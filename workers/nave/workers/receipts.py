@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any
 
 from nave.core import journal, receipts
 from nave.core.clock import id_text, moment
-from nave.core.lines import OPEN, STATES, Line, around, line
+from nave.core.dead import open_by_raw, storable
+from nave.core.journal import raw_text
+from nave.core.lines import OPEN, STATES, Around, Line, around, line
 from nave.core.receipts import Batched, Taken
 from nave.core.store import Store
 from nave.core.store import schema as t
@@ -19,6 +21,7 @@ from nave.core.texts import LANGUAGES, message
 from nave.workers.flows import Keyed, SourceFlow
 from nave.workers.prepare import raw_hash
 
+_CHANGING = OPEN | {"refused"}
 _RESERVED = frozenset({"code", "part", "language"})
 
 
@@ -66,6 +69,12 @@ class Look:
     refused: list[int]
     """The letters of its refused lines."""
     spool: IO[bytes]
+    things: Sequence[Any] | None = None
+    """Each record by itself, those of parts among them, where somebody is told through a mapping."""
+
+    def final(self, taken: Taken) -> bool:
+        """Whether nothing will change any more."""
+        return self.summary.final(taken) and all(one.said["state"] not in _CHANGING for one in self.things or ())
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """Line by line, from the first."""
@@ -88,7 +97,7 @@ def spooled(store: Store, flow: SourceFlow, taken: Taken, spool: IO[bytes], most
     refused: list[int] = []
     for one in lines(store, flow, taken, summary):
         spool.write(json.dumps(line_data(one), ensure_ascii=False).encode() + b"\n")
-        if one.state == "refused" and one.letter is not None and len(refused) < most:
+        if one.state == "refused" and one.letter is not None and not one.elsewhere and len(refused) < most:
             refused.append(one.letter.id)
     with store.read() as tx:
         top = head(taken, summary, receipts.refusal(tx, taken))
@@ -105,7 +114,7 @@ def _of_batch(store: Store, flow: SourceFlow | None, taken: Taken, batch: Batche
         booked = {"applied": batch.applied, "unchanged": batch.unchanged, "superseded": batch.superseded}
         summary.states.update(booked)
         return []
-    keys = _keys(flow, entry.records)
+    keys = key_texts(flow, entry.records)
     entity = flow.rules.type.name if flow else ""
     with store.read() as tx:
         known = around(tx, taken, batch, entity, keys)
@@ -114,13 +123,34 @@ def _of_batch(store: Store, flow: SourceFlow | None, taken: Taken, batch: Batche
         line(batch, place, keys[nth], raw_hash(flow, raws[nth]) if flow and raws else None, known)
         for nth, (place, _) in enumerate(entry.places)
     ]
+    found = _told_before(store, taken.source, batch, found, entry.records, known)
     there = {one.place for one in found}
     unread = [place for place in known.letters if place not in there]
     found += [line(batch, place, "", None, known) for place in unread]
     return sorted((one for one in found if taken.holds(one.place)), key=lambda one: one.place)
 
 
-def _keys(flow: SourceFlow | None, records: list[Any]) -> list[str]:
+def _told_before(
+    store: Store, source: str, batch: Batched, found: list[Line], records: list[Any], known: Around
+) -> list[Line]:
+    """A bad line that came again, word for word, has no second letter: it is refused by the one it had."""
+    texts = {nth: storable(raw_text(records[nth])) for nth, one in enumerate(found) if one.state == "left_out"}
+    if not texts:
+        return found
+    with store.read() as tx:
+        letters = open_by_raw(tx, source, texts.values())
+    again = {nth: letters[text] for nth, text in texts.items() if text in letters}
+    return [_by_letter(batch, one, again.get(nth), known) for nth, one in enumerate(found)]
+
+
+def _by_letter(batch: Batched, one: Line, letter: Any | None, known: Around) -> Line:
+    if letter is None:
+        return one
+    return line(batch, one.place, one.key, None, known._replace(letters={one.place: letter}))._replace(elsewhere=True)
+
+
+def key_texts(flow: SourceFlow | None, records: list[Any]) -> list[str]:
+    """The key of each record, empty where it cannot be told."""
     if flow is None or not isinstance(flow.mapping, Keyed):
         return [""] * len(records)
     return [key if isinstance(key, str) else "" for key in flow.mapping.keys(records)]

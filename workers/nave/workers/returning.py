@@ -13,7 +13,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, BinaryIO
@@ -31,10 +31,12 @@ from nave.core.store import schema as t
 from nave.workers.flows import Hub, Returns, SourceFlow
 from nave.workers.forms import FORMS
 from nave.workers.keep import Keeper
+from nave.workers.objects import gathered
 from nave.workers.receipts import Look, spooled
 from nave.workers.rejects import file_name, write_rejects
 from nave.workers.reporting import report
 from nave.workers.telling import Told, tell
+from nave.workers.tellingmapped import tell_mapped
 
 _log = structlog.get_logger()
 _AT_ONCE = 20
@@ -90,6 +92,8 @@ class _Desk:
     flow: SourceFlow
     stack: ExitStack
     away: dict[str, NaveError] = field(default_factory=dict)
+    partly: bool = False
+    """Something of this receipt could not be told, and the rest was."""
     _shelf: Shelf | None = None
     _rows: Reporting | None = None
     _told: dict[str, Told] = field(default_factory=dict)
@@ -124,9 +128,11 @@ class _Desk:
 
 
 def _looked_at(store: Store, desk: _Desk, taken: Taken, now: float) -> bool:
-    seen, well = taken, True
+    seen, well, desk.partly = taken, True, False
     with tempfile.TemporaryFile() as spool:
         look = spooled(store, desk.flow, taken, spool, _MOST_REJECTS)
+        if desk.returns.mapped:
+            look, well = _with_things(desk, look, taken)
         for kind, way in _ways(desk.returns).items():
             try:
                 if kind in desk.away:
@@ -142,8 +148,17 @@ def _looked_at(store: Store, desk: _Desk, taken: Taken, now: float) -> bool:
                 well = False
     pause = min(_LONGEST, max(_SOON, (now - taken.at) * _SHARE))
     with store.write() as tx:
-        receipts.looked(tx, seen, None if well and look.summary.final(taken) else now + pause)
+        receipts.looked(tx, seen, None if well and not desk.partly and look.final(taken) else now + pause)
     return seen.wrote != taken.wrote
+
+
+def _with_things(desk: _Desk, look: Look, taken: Taken) -> tuple[Look, bool]:
+    """With each record by itself, for those who are told through a mapping; and whether that could be had."""
+    try:
+        return replace(look, things=gathered(desk.hub, desk.flow, taken, look)), True
+    except NaveError as error:
+        _log.warning("receipt.failed", source=taken.source, file=taken.name, way="mapping", reason=str(error))
+        return look, False
 
 
 _Way = Callable[[_Desk, Look, Taken], Taken]
@@ -167,7 +182,14 @@ def _report(desk: _Desk, look: Look, seen: Taken) -> Taken:
 
 
 def _tell(kind: str, desk: _Desk, look: Look, seen: Taken) -> Taken:
-    return tell(desk.told(kind), look, seen)
+    told = desk.told(kind)
+    if told.form is None:
+        return tell(told, look, seen)
+    seen, error = tell_mapped(told, told.form, look, seen)
+    if error is not None:
+        _log.warning("receipt.failed", source=seen.source, file=seen.name, way=kind, reason=str(error))
+        desk.partly = True
+    return seen
 
 
 def _receipt(desk: _Desk, look: Look, seen: Taken) -> Taken:

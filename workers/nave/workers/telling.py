@@ -48,7 +48,8 @@ class Told:
     def __init__(self, hub: Hub, source: str, kind: str, address: Address) -> None:
         self.kind = kind
         self.by_line = address.by_line
-        self._hub = hub
+        self.form = address.form
+        self.hub = hub
         self._name = f"{source}.{kind}"
         self._address = address
         self._turnstile = Turnstile(hub.store, hub.clock, self._name, address.mark)
@@ -76,7 +77,7 @@ class Told:
 
     def intend(self, seen: Taken, value: str) -> Taken:
         """Note what is about to be told; RetryableError where somebody else is at it."""
-        with self._hub.store.write() as tx:
+        with self.hub.store.write() as tx:
             noted = receipts.intend(tx, seen, self.kind, value)
         if noted is None:
             raise RetryableError("NAVE-K317", name=self._name)
@@ -103,7 +104,7 @@ def tell(told: Told, look: Look, seen: Taken) -> Taken:
     """Tell what is new since it was told last, once every line was looked at, and how it stands then."""
     if not look.summary.begun(seen):
         return seen
-    number, mark, before = _noted((seen.wrote or {}).get(told.kind, ""))
+    number, mark, before = last_told((seen.wrote or {}).get(told.kind, ""))
     digest = look.digest
     if before == digest and mark != "?":
         return seen
@@ -116,7 +117,8 @@ def tell(told: Told, look: Look, seen: Taken) -> Taken:
     return receipts.noted(seen, told.kind, f"{number}{'=' if refused is None else '!'}{digest}")
 
 
-def _noted(text: str) -> tuple[int, str, str]:
+def last_told(text: str) -> tuple[int, str, str]:
+    """The number of what was told last, how that stands, and the hash of what it said."""
     found = _NOTED.fullmatch(text)
     return (int(found[1]), found[2], found[3]) if found else (0, "=", "")
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from nave.connectors.http.client import Answer
-from nave.connectors.http.options import Echo, HttpSinkOptions, Outcomes, as_code
+from nave.connectors.http.options import Echo, HttpSinkOptions, Outcomes, Success, as_code
+from nave.connectors.http.paths import MISSING, at
 from nave.connectors.http.waits import retry_after
 from nave.connectors.wording import short
 from nave.core.errors import ConfigError, LoginError, NaveError, PermanentError, RetryableError, UnknownOutcome
@@ -24,7 +25,6 @@ _MAY_HAVE_PASSED = frozenset({502, 504})
 _CODED = frozenset({400, 404, 409, 410, 422, 500})
 """Bad statuses beside which a code may say more than the status does."""
 _GONE = frozenset({404, 410})
-_MISSING = object()
 
 
 def judge(record: Outbound, options: HttpSinkOptions, answer: Answer, *, welcome: bool = True) -> Receipt:
@@ -41,9 +41,9 @@ def _of_this(record: Outbound, options: HttpSinkOptions, echo: Echo, answer: Ans
     try:
         found = at(loads(answer.body), echo.path)
     except NaveError:
-        found = _MISSING
-    silent = found is _MISSING and (receipt.outcome is Outcome.REJECTED or not 200 <= answer.status < 300)
-    if sent in (None, "", _MISSING) or silent or as_code(found).strip() == as_code(sent).strip():
+        found = MISSING
+    silent = found is MISSING and (receipt.outcome is Outcome.REJECTED or not 200 <= answer.status < 300)
+    if sent in (None, "", MISSING) or silent or as_code(found).strip() == as_code(sent).strip():
         return receipt
     raw = _raw(answer)
     return lost(options, "NAVE-K256", raw, path=echo.path, said=_shown(found), sent=short(sent), answer=short(raw))
@@ -95,6 +95,8 @@ def _good(record: Outbound, options: HttpSinkOptions, answer: Answer, raw: str) 
     if options.success is None and options.outcomes is None and (options.key_path is None or record.retired):
         return Receipt(Outcome.ACCEPTED, record.remote_key)
     status = answer.status
+    if options.success is not None and options.success.absent and not answer.body and options.key_path is None:
+        return Receipt(Outcome.ACCEPTED, record.remote_key)
     if not answer.whole:
         return lost(options, "NAVE-S063", raw, status=status, reason=f"> {options.max_answer} B")
     try:
@@ -104,10 +106,14 @@ def _good(record: Outbound, options: HttpSinkOptions, answer: Answer, raw: str) 
     if options.outcomes is not None:
         return _by_code(record, options, options.outcomes, said, answer, raw)
     success = options.success
-    if success is not None and (found := at(said, success.path)) != success.equals:
+    if success is not None and not _succeeded(success, found := at(said, success.path)):
         refusal = PermanentError("NAVE-S064", path=success.path, said=_shown(found), answer=short(raw))
         return Receipt(Outcome.REJECTED, error=refusal, raw=raw)
     return Receipt(Outcome.ACCEPTED, _key_in(options, said) or record.remote_key)
+
+
+def _succeeded(success: Success, found: Any) -> bool:
+    return (found is MISSING or found is None) if success.absent else found == success.equals
 
 
 def _coded(record: Outbound, options: HttpSinkOptions, answer: Answer, raw: str) -> Receipt | None:
@@ -154,7 +160,7 @@ _ERRORS: Mapping[Outcome, Callable[[dict[str, str], float | None], NaveError]] =
 
 
 def _shown(found: Any) -> str:
-    return "-" if found is _MISSING else short(found)
+    return "-" if found is MISSING else short(found)
 
 
 def _key(options: HttpSinkOptions, body: bytes, whole: bool) -> str | None:
@@ -183,15 +189,3 @@ def without(values: Mapping[str, Any], path: str) -> dict[str, Any]:
     if rest and isinstance(inner, Mapping):
         return {**values, step: without(inner, rest)}
     return {name: value for name, value in values.items() if rest or name != step}
-
-
-def at(answer: Any, path: str) -> Any:
-    """The value at a dotted path, numbers being places in lists; a value of its own where there is none."""
-    for step in path.split("."):
-        if isinstance(answer, dict) and step in answer:
-            answer = answer[step]
-        elif isinstance(answer, list) and step.isdecimal() and int(step) < len(answer):
-            answer = answer[int(step)]
-        else:
-            return _MISSING
-    return answer

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 import pycurl
 
 from nave.connectors.curl import Guard, basic_login, settings
 from nave.connectors.exchange import ended, failure
 from nave.connectors.http.addresses import ascii_url, header_text
-from nave.connectors.http.login import Bearer, Fixed, Login
-from nave.connectors.http.options import HttpOptions
+from nave.connectors.http.login import Bearer, Fixed, Login, Nonced
+from nave.connectors.http.options import HttpOptions, Nonce
+from nave.connectors.http.paths import at
 from nave.connectors.http.waits import retry_after
 from nave.connectors.oauth import MOST, Given, Tokens
-from nave.core.errors import ConfigError, NaveError
+from nave.core.errors import ConfigError, LoginError, NaveError, RetryableError
 from nave.core.protocols import Setting
+from nave.formats import loads
 
 _WAIT_SECONDS = 1.0
 _STRANGER = frozenset({401, 403, 407})
@@ -51,6 +54,12 @@ class Answer:
             if found.strip().lower() == wanted:
                 return text.strip().decode("latin-1")
         return None
+
+    def all(self, name: str) -> list[str]:
+        """All values of a header."""
+        wanted = name.lower().encode()
+        parted = (line.partition(b":") for line in self.head)
+        return [text.strip().decode("latin-1") for found, _, text in parted if found.strip().lower() == wanted]
 
 
 class _Lane:
@@ -105,7 +114,7 @@ class _Lane:
 class Client:
     """Keeps its connections between calls. To be used by one thread at a time.
 
-    No redirects, no cookies, no proxies, no unpacking; certificates are always verified.
+    No redirects, no cookies but those of a nonce, no proxies, no unpacking; certificates are always verified.
     """
 
     def __init__(
@@ -135,6 +144,9 @@ class Client:
             self._tokens_from.close()
 
     def _way_in(self, options: HttpOptions, setting: Setting) -> Login:
+        if options.nonce is not None:
+            bare = options.model_copy(update={"nonce": None})
+            return Nonced(self._way_in(bare, setting), partial(_fetched, options.nonce, partial(Client, bare, setting)))
         if options.oauth is None:
             return Fixed((*_login(options), *_key(options)))
         none = {"url": options.oauth.token_url, "oauth": None, "api_key": None}
@@ -202,7 +214,7 @@ class Client:
                 self._multi.remove_handle(handle)
 
     def _renews(self, answer: Answer | NaveError) -> bool:
-        return isinstance(answer, Answer) and answer.status == 401 and self._login.refused()
+        return isinstance(answer, Answer) and answer.status in _STRANGER and self._login.refused(answer.status)
 
     def _ended(self, busy: dict[pycurl.Curl, _Lane]) -> Iterator[tuple[_Lane, Answer | NaveError]]:
         """Move bytes until at least one call has ended."""
@@ -220,6 +232,28 @@ class Client:
         for name, value in self._settings.items():
             handle.setopt(name, value)
         return handle
+
+
+def _fetched(nonce: Nonce, opened: Callable[[], Client]) -> list[str]:
+    """The header with the nonce, and the cookies of the session that it belongs to."""
+    client = opened()
+    try:
+        answer = client.one(Call("GET", client.url + nonce.path))
+    finally:
+        client.close()
+    if answer.status in _STRANGER:
+        raise LoginError("NAVE-S060", status=answer.status, answer="")
+    if not 200 <= answer.status < 300:
+        raise RetryableError("NAVE-S061", status=answer.status, answer="")
+    try:
+        value = at(loads(answer.body), nonce.value) if answer.whole else None
+    except NaveError:
+        value = None
+    if not isinstance(value, str) or not value:
+        raise RetryableError("NAVE-S063", status=answer.status, reason=nonce.value)
+    cookies = [text.split(";")[0].strip() for text in answer.all("Set-Cookie")]
+    held = [f"{nonce.header}: {header_text(value)}"]
+    return [*held, f"Cookie: {header_text('; '.join(cookies))}"] if cookies else held
 
 
 def _login(options: HttpOptions) -> list[str]:

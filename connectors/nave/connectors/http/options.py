@@ -66,6 +66,22 @@ class ApiKey(BaseModel):
         return self
 
 
+class Nonce(BaseModel):
+    """A value against forged requests that a service gives to its session, and wants back with each call that sends."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: Path_ = Field(description="What to GET for it: /PTC/GetCSRFToken()")
+    value: Dotted = Field(description="Where the answer holds it: NonceValue")
+    header: Header = Field(description="The header that it goes into: CSRF_NONCE")
+
+    @model_validator(mode="after")
+    def _free(self) -> Nonce:
+        if self.header.lower() in _FRAMING | {"authorization", "cookie"}:
+            raise ValueError("expected a header that does not frame the request")
+        return self
+
+
 class HttpOptions(BaseModel):
     """A connection: one web service. Events that are pushed in need none of it."""
 
@@ -79,6 +95,9 @@ class HttpOptions(BaseModel):
     password: SecretStr | None = Field(default=None, description="See user")
     oauth: OAuth | None = Field(default=None, description="Fetch tokens with OAuth 2 client credentials, or a refresh token")
     api_key: ApiKey | None = Field(default=None, description="A key in a header, by itself or beside another login")
+    nonce: Nonce | None = Field(
+        default=None, description="A value to fetch and to send along with the cookies that came with it, besides a login"
+    )
     ca: Path | None = Field(default=None, description="A file with the certificates to trust in place of the system's")
     check: Path_ | None = Field(
         default=None,
@@ -180,6 +199,13 @@ class Success(BaseModel):
 
     path: Dotted = Field(description="Where the answer says so: IsSuccess, result.code")
     equals: str | int | bool = Field(default=True, description="What it says then")
+    absent: bool = Field(default=False, description="It is good where nothing stands at path, or null, or there is no body")
+
+    @model_validator(mode="after")
+    def _one_test(self) -> Success:
+        if self.absent and "equals" in self.model_fields_set:
+            raise ValueError("expected either equals or absent")
+        return self
 
 
 class Outcomes(BaseModel):

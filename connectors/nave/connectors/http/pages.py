@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
-from nave.connectors.http.answers import NO_ENTRY, at
+from nave.connectors.http.answers import NO_ENTRY
 from nave.connectors.http.client import Answer, Call, Client
+from nave.connectors.http.paths import at
 from nave.connectors.http.pull_options import Paging, PullOptions
 from nave.connectors.http.waits import retry_after
 from nave.connectors.wording import short

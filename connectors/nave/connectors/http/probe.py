@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from nave.connectors.http.addresses import address
-from nave.connectors.http.answers import NO_ENTRY, at
+from nave.connectors.http.answers import NO_ENTRY
 from nave.connectors.http.client import Answer, Call, Client
 from nave.connectors.http.options import HttpOptions, HttpSinkOptions, ProbeOptions
+from nave.connectors.http.paths import at
 from nave.connectors.http.waits import retry_after
 from nave.connectors.wording import short
 from nave.core.errors import ConfigError, LoginError, NaveError, RetryableError, UnknownOutcome

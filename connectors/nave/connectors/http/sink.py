@@ -11,9 +11,10 @@ from typing import Any
 import msgspec
 
 from nave.connectors.http.addresses import address, fields
-from nave.connectors.http.answers import NO_ENTRY, at, judge, judge_deletion, lost, with_value, without
+from nave.connectors.http.answers import NO_ENTRY, judge, judge_deletion, lost, with_value, without
 from nave.connectors.http.client import Answer, Call, Client
 from nave.connectors.http.options import HttpOptions, HttpSinkOptions, Update
+from nave.connectors.http.paths import at
 from nave.connectors.oauth import UNRENEWED
 from nave.core import webhooks
 from nave.core.errors import ConfigError, LoginError, NaveError, PermanentError, RetryableError, UnknownOutcome

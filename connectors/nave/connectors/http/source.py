@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any
 
-from nave.connectors.http.answers import at
 from nave.connectors.http.client import Client
 from nave.connectors.http.marks import Position, back, later
 from nave.connectors.http.options import HttpOptions
 from nave.connectors.http.pages import Pages
+from nave.connectors.http.paths import at
 from nave.connectors.http.pull_options import PullOptions
 from nave.connectors.wording import short
 from nave.core.errors import PermanentError
