@@ -17,7 +17,8 @@ from nave.config import load
 from nave.workers.loops import Run
 from tests.cli.calls import nave, until
 from tests.servers import free_port
-from tests.whole.small import opened
+from tests.whole.small import opened, run
+from tests.workers.dropped import drop, hub
 
 
 def test_a_receipt_is_found_by_name_and_by_id_and_says_what_was_refused(looked_at: Path) -> None:
@@ -44,6 +45,18 @@ def test_without_a_name_the_latest_files_are_listed_and_an_unknown_one_is_said_s
     assert {one["file"] for one in listed} == {"customers_1.csv", "orders_1.csv"}
     assert absent.status == 1
     assert "NAVE-K313" in absent.err
+
+
+def test_a_file_that_was_refused_whole_is_called_refused(tmp_path: Path) -> None:
+    hub(tmp_path)
+    drop(tmp_path, "a.csv", "")
+    run(tmp_path)
+
+    shown = nave("receipt", "a.csv", hub=tmp_path)
+
+    assert shown.status == 4
+    assert shown.out.splitlines()[0].split() == ["a.csv", "erp.customers", "refused"]
+    assert "NAVE-S021" in shown.out
 
 
 def test_where_nothing_is_unknown_that_is_said_and_nothing_can_be_settled(looked_at: Path) -> None:

@@ -89,7 +89,8 @@ def _list(listed: list[Taken], page: Page) -> Iterator[str]:
 def _lines(data: Mapping[str, Any], others: list[str], session: Session, limit: int) -> Iterator[str]:
     page, words = session.page, session.words
     counts = words.listed(f"{words(f'receipt.{name}')} {count:,}" for name, count in data["counts"].items() if count)
-    state = words("receipt.complete" if data["complete"] else "receipt.open")
+    whole = data["refused_whole"]
+    state = words("receipt.refused" if whole else "receipt.complete" if data["complete"] else "receipt.open")
     yield f"{page.style(data['file'] or data['receipt'], 'bold')}  {data['source']}  {state}"
     pairs = [
         (words("receipt.receipt"), data["receipt"]),
@@ -98,7 +99,6 @@ def _lines(data: Mapping[str, Any], others: list[str], session: Session, limit: 
         (words("receipt.others"), words.listed(others)),
     ]
     yield from page.pairs([pair for pair in pairs if pair[1]])
-    whole = data["refused_whole"]
     if whole:
         yield ""
         yield f"{page.style(whole['code'], 'bad')}: {whole[f'text_{session.language}']}"
