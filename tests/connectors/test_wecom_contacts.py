@@ -16,21 +16,21 @@ from nave.connectors.hr.options import ContactSourceOptions, WeComOptions
 from nave.core.errors import ConfigError, LoginError, NaveError, RetryableError
 from nave.core.protocols import Batch, End, Raw, Setting
 from tests.peers.cloud_clocks import Cloud
-from tests.peers.wecom_contacts import contact, wecom_contacts
+from tests.peers.wecom_contacts import Contacts, contact, wecom_contacts
 from tests.servers import free_port
 
 SETTING = Setting("wecom.contacts", Path())
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[Cloud]:
+def served() -> Iterator[Contacts]:
     with wecom_contacts(free_port(), page=40) as cloud:
         yield cloud
 
 
 @pytest.fixture
-def cloud(served: Cloud) -> Cloud:
-    vars(served).update(vars(Cloud(id=served.id, url=served.url)))
+def cloud(served: Contacts) -> Contacts:
+    vars(served).update(vars(Contacts(id=served.id, url=served.url)))
     return served
 
 

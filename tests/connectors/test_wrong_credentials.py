@@ -60,6 +60,10 @@ def _saved(key: str) -> Mapping[str, Any]:
     return {"formid": "BD_Customer", "data": {"Model": {"FNumber": key}}}
 
 
+def _noted(key: str) -> Mapping[str, Any]:
+    return {"external_userid": key, "remark": key}
+
+
 _NOT_IN = {"LoginResultType": 0, "Message": f"密码错误 {SECRET}"}
 CASES: Mapping[str, Case] = {
     "http": Case(_USER, {"path": "/customers"}, _plain),
@@ -72,6 +76,7 @@ CASES: Mapping[str, Case] = {
     "dingtalk-attendance": Case(_CLOUD, {"users": ["u"], "start": "2026-01-01"}, None, 200, {"errcode": 40089}),
     "wecom-checkin": Case(_CLOUD, {"users": ["u"], "start": "2026-01-01"}, None, 200, {"errcode": 40001}),
     "wecom-contacts": Case(_CLOUD, {"users": ["u"]}, None, 200, {"errcode": 40001}),
+    "wecom-contacts writes": Case(_CLOUD, {}, _noted, 200, {"errcode": 40001}),
 }
 """Connector, and what else there is to say of the case, against a web service that says the same to everybody."""
 ELSEWHERE = {

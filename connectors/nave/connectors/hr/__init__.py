@@ -1,6 +1,6 @@
 """Connectors for attendance: `zkteco` clocks that call the hub, and the cloud clocks of DingTalk and WeCom that are asked.
 
-WeCom's customers are asked for in the same way, so `wecom-contacts` is here too.
+WeCom's customers are asked for in the same way, so `wecom-contacts` is here too; what is noted of them is written as well.
 
 libcurl is loaded when something is opened.
 """
@@ -11,11 +11,12 @@ from nave.connectors.hr.clocks import ZktecoOptions, ZktecoSourceOptions
 from nave.connectors.hr.options import (
     CloudOptions,
     CloudSourceOptions,
+    ContactSinkOptions,
     ContactSourceOptions,
     DingTalkOptions,
     WeComOptions,
 )
-from nave.core.protocols import ConnectorSpec, Extent, Setting, Source
+from nave.core.protocols import ConnectorSpec, Extent, Setting, Sink, Source
 
 
 def _dingtalk(connection: CloudOptions, options: CloudSourceOptions, setting: Setting) -> Source:
@@ -36,6 +37,12 @@ def _contacts(connection: CloudOptions, options: ContactSourceOptions, setting: 
     from nave.connectors.hr.contacts import ContactSource
 
     return ContactSource(connection, options, setting)
+
+
+def _notes(connection: CloudOptions, options: ContactSinkOptions, setting: Setting) -> Sink:
+    from nave.connectors.hr.notes import NoteSink
+
+    return NoteSink(connection, options, setting)
 
 
 def _all(_options: ContactSourceOptions) -> Extent:
@@ -89,7 +96,9 @@ CONTACTS = ConnectorSpec(
     summary="Customers of WeCom (客户联系): those of named people or of all, gathered with who follows them",
     options=WeComOptions,
     source_options=ContactSourceOptions,
+    sink_options=ContactSinkOptions,
     source=_contacts,
+    sink=_notes,
     check=_wecom_check,
     extent=_all,
     look=_contacts,

@@ -5,7 +5,7 @@ A customer whom several people follow is told once for each of them, so nothing 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -111,8 +111,12 @@ class ContactSource:
 
 def _ordered(record: Raw) -> Raw:
     """Followers by when they began, so that the same customer is the same record whoever was asked first."""
-    follow = record["follow_user"]
-    return {**record, "follow_user": sorted(follow, key=lambda one: (str(one.get("createtime")), str(one.get("userid"))))}
+    return {**record, "follow_user": sorted(record["follow_user"], key=began)}
+
+
+def began(follow: Mapping[str, Any]) -> tuple[str, str]:
+    """When somebody began to follow a customer, to sort by; the notes of the first count before those of others."""
+    return str(follow.get("createtime")), str(follow.get("userid"))
 
 
 def _unlike(reason: str) -> NaveError:

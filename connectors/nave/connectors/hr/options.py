@@ -80,8 +80,8 @@ class CloudSourceOptions(BaseModel):
         return self
 
 
-class ContactSourceOptions(BaseModel):
-    """A source: the customers that people of the organisation have in WeCom (客户联系), all of them each time."""
+class FollowedOptions(BaseModel):
+    """The people whose customers are meant."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -91,13 +91,24 @@ class ContactSourceOptions(BaseModel):
         description="Whose customers: user ids of the service; of all who may have some, if left out",
     )
     users_file: Path | None = Field(default=None, description="A file with one user id per line, read anew each time")
+
+    @model_validator(mode="after")
+    def _named_once(self) -> FollowedOptions:
+        if self.users and self.users_file is not None:
+            raise ValueError("expected users or users_file, and not both")
+        return self
+
+
+class ContactSourceOptions(FollowedOptions):
+    """A source: the customers that people of the organisation have in WeCom (客户联系), all of them each time."""
+
     most: int = Field(
         default=100_000, ge=1, le=1_000_000, description="Customers that one read may gather; more than that end it"
     )
     max_answer: Size = Field(default=8 * 2**20, ge=1, description="The largest answer that is read")
 
-    @model_validator(mode="after")
-    def _named_once(self) -> ContactSourceOptions:
-        if self.users and self.users_file is not None:
-            raise ValueError("expected users or users_file, and not both")
-        return self
+
+class ContactSinkOptions(FollowedOptions):
+    """A sink: what one of those who follow a customer in WeCom notes of it (备注); customers themselves are never made."""
+
+    max_answer: Size = Field(default=8 * 2**20, ge=1, description="The largest answer that is read")

@@ -56,20 +56,29 @@ class Wire:
     def ask(
         self, question: Mapping[str, Any] | None, path: str | None = None, *, fine: Container[str] = ()
     ) -> Mapping[str, Any]:
-        """The answer to a question, by a new token where the old one has ended; None only asks, by GET. Codes that are
-        `fine` are answers too. `path` is the service's own if left out."""
-        said = self._asked(question, path)
-        if self._service.codes.get(code_in(said)) is Meaning.ENDED:
-            self._token = None
-            said = self._asked(question, path)
+        """As `answer`, if its code says that all is well or is one of those that are `fine`; what else it says is raised."""
+        said = self.answer(question, path)
         if code_in(said) != "0" and code_in(said) not in fine:
             self._token = None
             raise refusal(self._service, said)
         return said
 
-    def _asked(self, question: Mapping[str, Any] | None, path: str | None) -> Mapping[str, Any]:
+    def answer(
+        self, question: Mapping[str, Any] | None, path: str | None = None, query: Mapping[str, str] | None = None
+    ) -> Mapping[str, Any]:
+        """What is said, whatever its code, by a new token where the old one has ended; without a question by GET.
+
+        `path` is the service's own if left out, `query` stands beside the token.
+        """
+        said = self._asked(question, path, query or {})
+        if self._service.codes.get(code_in(said)) is Meaning.ENDED:
+            self._token = None
+            said = self._asked(question, path, query or {})
+        return said
+
+    def _asked(self, question: Mapping[str, Any] | None, path: str | None, query: Mapping[str, str]) -> Mapping[str, Any]:
         body = None if question is None else msgspec.json.encode(question)
-        return self._call(path or self._service.path, {"access_token": self.enter()}, body)
+        return self._call(path or self._service.path, {"access_token": self.enter(), **query}, body)
 
     def _token_in(self, said: Mapping[str, Any]) -> str:
         token = said.get("access_token")
