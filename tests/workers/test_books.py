@@ -142,3 +142,30 @@ def test_a_fault_in_the_store_that_one_record_causes_leaves_only_that_one_behind
     # PostgreSQL keeps no NUL in a text, SQLite does.
     assert (books.applied, books.dead) == ((3, 0) if store.embedded else (2, 1))
     assert [row.key for row in hub.letters()] == ([] if store.embedded else ["N\\x00"])
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_bad_record_that_comes_again_has_one_letter_also_where_both_are_applied_together(
+    store: Store, at_once: bool
+) -> None:
+    hub = fresh_world(store)
+    bad = {**customer("A", 1), "broken": "mapping"}
+
+    for _ in range(2):
+        hub.land("erp.customer", bad, customer("B", 1))
+        if not at_once:
+            hub.apply()
+    hub.apply()
+
+    assert [one.place for one in hub.letters()] == [1]
+    book = hub.books()["erp.customer"]
+    assert (book.dead, book.unchanged, book.balanced) == (1, 2, True)
+
+
+def test_a_bad_record_that_is_there_twice_in_one_file_has_a_letter_for_each_place(store: Store) -> None:
+    hub = fresh_world(store)
+    bad = {**customer("A", 1), "broken": "mapping"}
+
+    hub.take("erp.customer", bad, bad)
+
+    assert [one.place for one in hub.letters()] == [1, 2]

@@ -122,8 +122,10 @@ def _said_again(flow: SourceFlow, prepared: Prepared, tx: Transaction) -> Taken:
 def _without_known(
     tx: Transaction, flow: SourceFlow, taken: Taken, dead_now: Sequence[Dead]
 ) -> tuple[Taken, Sequence[Dead]]:
-    """A bad record that is told again, word for word, is unchanged: it has its letter."""
-    known = still_open(tx, flow.name, dead_now) if dead_now else []
+    """A bad record that is told again, word for word, is unchanged: it has its letter, or gets it from a batch before."""
+    first = {one.raw: one.journal_id for one in reversed(dead_now)}
+    again = [one for one in dead_now if one.journal_id != first[one.raw]]
+    known = again + still_open(tx, flow.name, [one for one in dead_now if one.journal_id == first[one.raw]])
     if not known:
         return taken, dead_now
     same = {id(one) for one in known}
