@@ -62,19 +62,18 @@ _TELL = (
 
 def still_open(tx: Transaction, flow: str, dead: Sequence[Dead]) -> list[Dead]:
     """Those of these records that lie among the open letters of their source already, word for word."""
-    d = t.dead_letter.c
-    raws = {storable(one.raw) for one in dead}
-    mine = (d.flow == flow, d.stage == "apply", d.state == t.Letter.OPEN, tx.among(d.raw, raws))
-    there = {row[0] for row in tx.rows(sa.select(d.raw).where(*mine).distinct())} if raws else set()
+    there = open_by_raw(tx, flow, [one.raw for one in dead])
     return [one for one in dead if storable(one.raw) in there]
 
 
 def open_by_raw(tx: Transaction, flow: str, raws: Iterable[str]) -> dict[str, Any]:
     """The open letters of a source's records, by what the record says, of those that say one of these texts."""
-    d = t.dead_letter.c
     wanted = {storable(one) for one in raws}
+    if not wanted:
+        return {}
+    d = t.dead_letter.c
     mine = (d.flow == flow, d.stage == "apply", d.state == t.Letter.OPEN, tx.among(d.raw, wanted))
-    return {row.raw: row for row in tx.rows(sa.select(t.dead_letter).where(*mine).order_by(d.id))} if wanted else {}
+    return {row.raw: row for row in tx.rows(sa.select(t.dead_letter).where(*mine).order_by(d.id))}
 
 
 def _row(number: int, dead: Dead, now: float) -> tuple[Any, ...]:

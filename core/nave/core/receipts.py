@@ -7,7 +7,7 @@ records who said what last; nothing is written down per line, so nothing can dis
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -257,27 +257,34 @@ def _lines(origin: Mapping[str, Any]) -> tuple[int, int] | None:
     return (int(found[0]), int(found[1])) if isinstance(found, list) else None
 
 
+_BATCHED = (_j.id, _j.state, _j.count, _j.received, _j.applied, _j.unchanged, _j.superseded, _j.dead, _j.applied_at)
+
+
 def batches(tx: Transaction, taken: Taken, limit: int = 100_000) -> list[Batched]:
     """Its batches in order. Replays of single records, which have a place in time of their own, are none of them."""
     if taken.first is None:
         return []
-    columns = (_j.id, _j.state, _j.count, _j.received, _j.applied, _j.unchanged, _j.superseded, _j.dead, _j.applied_at)
     span = (_j.source == taken.source, _j.id >= taken.first, _j.id <= taken.last, _j.arrival.is_(None))
-    rows = tx.rows(sa.select(*columns, _j.origin).where(*span).order_by(_j.id).limit(limit))
-    file = _file(taken.origin)
-    return [Batched(*row[:9]) for row in rows if not taken.is_file or _file(decode(row.origin)) == file]
+    return [batch for batch, _ in _of_it(tx, taken, span, limit)]
 
 
 def part_batches(tx: Transaction, taken: Taken, part: str) -> list[Batched]:
     """Those of a part that its batches were split into, in order, replays among them."""
     if taken.first is None:
         return []
-    columns = (_j.id, _j.state, _j.count, _j.received, _j.applied, _j.unchanged, _j.superseded, _j.dead, _j.applied_at)
     span = (_j.source == part, _j.id > taken.first, _j.arrival >= taken.first, _j.arrival <= taken.last)
-    listed = [(row, decode(row.origin)) for row in tx.rows(sa.select(*columns, _j.origin).where(*span).order_by(_j.id))]
+    return [batch for batch, origin in _of_it(tx, taken, span) if origin.get("unit") != GONE]
+
+
+def _of_it(
+    tx: Transaction, taken: Taken, span: Sequence[sa.ColumnElement[bool]], limit: int | None = None
+) -> Iterator[tuple[Batched, Mapping[str, Any]]]:
+    """The batches in this span of the journal that are of its file, with their origins."""
     file = _file(taken.origin)
-    same = [row for row, origin in listed if origin.get("unit") != GONE and (not taken.is_file or _file(origin) == file)]
-    return [Batched(*row[:9]) for row in same]
+    for row in tx.rows(sa.select(*_BATCHED, _j.origin).where(*span).order_by(_j.id).limit(limit)):
+        origin = decode(row.origin)
+        if not taken.is_file or _file(origin) == file:
+            yield Batched(*row[:9]), origin
 
 
 def _file(origin: Mapping[str, Any]) -> dict[str, Any]:

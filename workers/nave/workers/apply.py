@@ -123,6 +123,8 @@ def _without_known(
     tx: Transaction, flow: SourceFlow, taken: Taken, dead_now: Sequence[Dead]
 ) -> tuple[Taken, Sequence[Dead]]:
     """A bad record that is told again, word for word, is unchanged: it has its letter, or gets it from a batch before."""
+    if not dead_now:
+        return taken, dead_now
     first = {one.raw: one.journal_id for one in reversed(dead_now)}
     again = [one for one in dead_now if one.journal_id != first[one.raw]]
     known = again + still_open(tx, flow.name, [one for one in dead_now if one.journal_id == first[one.raw]])
