@@ -274,9 +274,11 @@ def settle_seen(
     tx: Transaction, sink: str, record_ids: Sequence[int], clock: Clock, ids: Ids, *, every_version: bool
 ) -> None:
     """Of these creates the answer is lost: where what they made was recognised before that, they are done."""
+    if not record_ids:
+        return  # as nearly always: building the statement costs more than marking the batch
     seen = (_d.state == t.Due.UNKNOWN, _d.acked_version == 0, _d.remote_key.is_not(None))
     mine = (_d.sink == sink, tx.among(_d.record_id, record_ids), *seen)
-    for (number,) in tx.rows(sa.select(_d.record_id).where(*mine).order_by(_d.record_id)) if record_ids else ():
+    for (number,) in tx.rows(sa.select(_d.record_id).where(*mine).order_by(_d.record_id)):
         one = unknowns.find(tx, f"{sink}/{id_text(number)}", [sink] if every_version else ())
         if one is not None:
             unknowns.done(tx, one, Actor(CREATED, clock, ids), one.remote_key)

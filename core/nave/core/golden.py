@@ -18,6 +18,7 @@ from nave.core.intake import Candidate, Change, Counts, Intake, Known, Overtaken
 from nave.core.linking import Found, identify
 from nave.core.merge import merge
 from nave.core.pins import Pinned
+from nave.core.rarities import rarities
 from nave.core.store import Query, Transaction
 from nave.core.store import schema as t
 
@@ -66,10 +67,12 @@ def bring_about(tx: Transaction, intake: Intake, change: Change) -> set[str]:
 
     The caller holds the turn of the entity.
     """
-    found = identify(tx, intake, change)
+    rare = rarities(tx, intake.entity)
+    found = identify(tx, intake, change, rare)
     _remember(tx, intake, change.said, found)
     before = copies.standing(tx, change.copies)
-    changed = _write_golden(tx, intake, found, change.said)
+    pinned = _pinned(tx, intake, found) if rare.pinned else {}
+    changed = _write_golden(tx, intake, found, change.said, pinned)
     same = copies.only_joined(intake, change, found, before, changed.documents)
     sinks = _announce(tx, intake, changed, same)
     others = relinking.otherwise(tx, intake, change, found, changed.documents)
@@ -251,8 +254,7 @@ class _Changed(NamedTuple):
 _RECORD_COLUMNS = tuple(column.name for column in t.record.columns)
 
 
-def _write_golden(tx: Transaction, intake: Intake, found: Found, fresh: Mapping[str, Candidate]) -> _Changed:
-    pinned = _pinned(tx, intake, found)
+def _write_golden(tx: Transaction, intake: Intake, found: Found, fresh: Mapping[str, Candidate], pinned: Pinned) -> _Changed:
     new = [_as_golden(number, fresh[key], intake, pinned) for key, number in found.alone.items()]
     anchors = [(intake.system, key) for key in found.alone]
     rows = [_record_row(intake, one, 1, intake.cause, anchor) for one, anchor in zip(new, anchors, strict=True)]

@@ -170,7 +170,11 @@ def forget_position(tx: Transaction, source: str) -> None:
 class Claim:
     """Pending batches of one source that one worker has taken; committed once, or taken again by somebody."""
 
-    def __init__(self, store: Store, entries: Sequence[Entry], open_transaction: Transaction | None) -> None:
+    def __init__(
+        self, store: Store, entries: Sequence[Entry], open_transaction: Transaction | None, *, own: bool = False
+    ) -> None:
+        """`own`: the open transaction has landed them, and nobody else has seen them; its books say that they are done."""
+        self._own = own
         self._store = store
         self._open = open_transaction
         self.entries = entries
@@ -181,7 +185,7 @@ class Claim:
         if self._open is not None:
             yield self._open if self._mark(self._open) else None
             return
-        with self._store.write() as tx:
+        with self._store.write() as tx, self._store.computing():
             yield tx if self._mark(tx) else None
 
     def _mark(self, tx: Transaction) -> bool:
@@ -190,7 +194,8 @@ class Claim:
         # What was locked, or written, in this very transaction is still as it was.
         if self._open is None and len(tx.run(_STILL_PENDING, ids=wanted)) < len(wanted):
             return False
-        tx.run(_TAKE, ids=wanted)
+        if not self._own:
+            tx.run(_TAKE, ids=wanted)
         return True
 
 
@@ -208,7 +213,7 @@ def claim(store: Store, sources: Iterable[str], limit: int) -> Iterator[Claim]:
     where a lock would stop all writers, the batches are read first and taken when the work is ready to be written.
     """
     if store.embedded:
-        with store.read() as tx:
+        with store.computing(), store.read() as tx:
             entries = _pending(tx, sources, limit)
         yield Claim(store, entries, None)
     else:

@@ -14,6 +14,7 @@ from nave.core.identity import BLOCK, Cluster, Name, assign, partition
 from nave.core.intake import Candidate, Change, Intake
 from nave.core.likeness import Rescored
 from nave.core.merge import Contribution
+from nave.core.rarities import Rarities
 from nave.core.sharing import Entries, Shift
 from nave.core.store import Query, Transaction
 from nave.core.store import schema as t
@@ -53,10 +54,10 @@ class _Asked(NamedTuple):
     """Records that were gone, with the golden id that waits for them."""
 
 
-def identify(tx: Transaction, intake: Intake, change: Change) -> Found:
+def identify(tx: Transaction, intake: Intake, change: Change, rare: Rarities) -> Found:
     """Give every record that the change is about its cluster and its golden id, and keep what identity looks up."""
-    asked = _ask(tx, intake, change)
-    alone = _alone(tx, intake, asked)
+    asked = _ask(tx, intake, change, rare)
+    alone = _alone(tx, intake, asked, rare)
     numbers = intake.ids.take(len(alone)) if alone else []
     found = Found({key: number for (_, key), number in zip(alone, numbers, strict=True)})
     if len(alone) == len(asked.said) and not asked.stored and not asked.rescored.disturbed and not asked.shift.filled:
@@ -64,7 +65,7 @@ def identify(tx: Transaction, intake: Intake, change: Change) -> Found:
     return _decide(intake, _component(tx, intake, asked, set(alone)), asked, found)
 
 
-def _ask(tx: Transaction, intake: Intake, change: Change) -> _Asked:
+def _ask(tx: Transaction, intake: Intake, change: Change, rare: Rarities) -> _Asked:
     rules, entity = intake.rules.identity, intake.entity
     said = {(intake.system, key): one for key, one in change.said.items()}
     stored = _stored(tx, entity, change)
@@ -74,9 +75,10 @@ def _ask(tx: Transaction, intake: Intake, change: Change) -> _Asked:
     counts = {name: one.counts for name, one in said.items()}
     prepared = rules.prepared(counts)
     new = {name: rules.entry(document, prepared.get(name)) for name, document in counts.items()}
-    shift = sharing.shift(tx, entity, old, new, rules.limit, intake.now)
+    shift = sharing.shift(tx, entity, old, new, rules.limit, intake.now, crowds=rare.crowded)
     rescored = likeness.rescore(tx, entity, rules, counts, new, stale, shift, prepared)
-    returned = former.returning(tx, entity, [name for name in said if name not in stored])
+    fresh = [name for name in said if name not in stored] if rare.former else ()
+    returned = former.returning(tx, entity, fresh)
     return _Asked(said, stored, gone, new, shift, rescored, returned)
 
 
@@ -88,12 +90,12 @@ def _stored(tx: Transaction, entity: str, change: Change) -> dict[Name, Stored]:
     return {one.name: one for one in contributions.of_records(tx, numbers)} if numbers else {}
 
 
-def _alone(tx: Transaction, intake: Intake, asked: _Asked) -> list[Name]:
+def _alone(tx: Transaction, intake: Intake, asked: _Asked, rare: Rarities) -> list[Name]:
     """The records that are new, and that nothing links to any other."""
     shared = {value for value, held in asked.shift.holders.items() if len(held) > 1 and value[0] != BLOCK}
     linked = {name for one in asked.rescored.links for name in (one.a, one.b)} | asked.stored.keys() | asked.returned.keys()
     alone = [name for name in asked.said if name not in linked and shared.isdisjoint(asked.new[name].values)]
-    if not decisions.any_of(tx, intake.entity):
+    if not rare.decided:
         return alone
     decided = {name for one in decisions.touching(tx, intake.entity, alone) for name in (one.a, one.b)}
     return [name for name in alone if name not in decided]

@@ -36,9 +36,10 @@ _Target = tuple[str, str, str]
 
 def links(record_id: int, document: Document, entity: EntityType) -> Iterator[Link]:
     """All references of one document; the path of a list's item names its index: `lines[2].product`."""
-    for path, target in entity.refs.items():
-        kind = f"{entity.name}.{path}"
-        for place, ref in _walk(document, path.split("."), ""):
+    for first, parts, target, kind in entity.ways:
+        if document.get(first) is None:
+            continue  # as it is with nearly all
+        for place, ref in _walk(document, parts, ""):
             yield Link(record_id, place, target, ref["system"], ref["key"], kind)
 
 
@@ -129,23 +130,28 @@ def _grouped(targets: Iterable[_Target]) -> dict[tuple[str, str], list[str]]:
 def arrived(tx: Transaction, entity: str, system: str, keys: Sequence[str], now: float) -> set[str]:
     """Wake what waited for these new keys, and renew what went out without them; returns the sinks that have work now."""
     sinks: set[str] = set()
-    for state, wakes in _WAKES.items():
-        if keys and tx.run(_ANY_OPEN[state], entity=entity, system=system):
-            mine = sa.and_(_r.entity == entity, _r.system == system, tx.among(_r.key, keys))
-            sinks |= wakes(tx, _come(tx, state, mine, now), now)
+    for state in _open_states(tx, entity, system) if keys else ():
+        mine = sa.and_(_r.entity == entity, _r.system == system, tx.among(_r.key, keys))
+        sinks |= _WAKES[state](tx, _come(tx, state, mine, now), now)
     return sinks
 
 
-def _any_open(state: sa.ColumnElement[int]) -> Query:
+def _open_states(tx: Transaction, entity: str, system: str) -> list[t.Open]:
+    """In which ways links to records of a system are open, if any are."""
+    ((*found,),) = tx.run(_ANY_OPEN, entity=entity, system=system)
+    return [state for state, there in zip(_STATES, found, strict=True) if there]
+
+
+def _any_open(state: sa.ColumnElement[int]) -> sa.Exists:
     mine = (_r.entity == sa.bindparam("entity"), _r.system == sa.bindparam("system"))
-    return Query(lambda _: sa.select(_r.record_id).where(_r.waiting == state, *mine).limit(1))
+    return sa.exists(sa.literal_column("1")).select_from(t.reference).where(_r.waiting == state, *mine)
 
 
 _STATES: Mapping[t.Open, sa.ColumnElement[int]] = {
     state: sa.literal_column(str(int(state))) for state in (t.Open.WAITING, t.Open.PROMISED)
 }
 """Written into the statements, so that their own indexes are used."""
-_ANY_OPEN = {state: _any_open(literal) for state, literal in _STATES.items()}
+_ANY_OPEN = Query(lambda _: sa.select(*(_any_open(literal) for literal in _STATES.values())))
 _WAKES: Mapping[t.Open, Callable[[Transaction, set[int], float], set[str]]] = {
     t.Open.WAITING: waking.wake,
     t.Open.PROMISED: waking.renew,

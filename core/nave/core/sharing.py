@@ -49,10 +49,15 @@ class Shift(NamedTuple):
         return {number for names in held for number in names.values() if isinstance(number, int)}
 
 
-def shift(tx: Transaction, entity: str, old: Entries, new: Entries, limit: Limit, now: float) -> Shift:
-    """Bring the index from what some records said to what they say; a record that is gone says nothing."""
+def shift(
+    tx: Transaction, entity: str, old: Entries, new: Entries, limit: Limit, now: float, *, crowds: bool = True
+) -> Shift:
+    """Bring the index from what some records said to what they say; a record that is gone says nothing.
+
+    `crowds` says whether any value of the entity may be crowded.
+    """
     asked = {value for entries in (old, new) for one in entries.values() for value in one.values}
-    crowded = _crowded(tx, entity, asked)
+    crowded = _crowded(tx, entity, asked) if crowds else set()
     before = holders(tx, entity, asked - crowded)
     added, dropped = _difference(new, old), _difference(old, new)
     resketched = _resketched(old, new)

@@ -45,36 +45,25 @@ def apply_step(hub: Hub) -> Applied | None:
         if not claim.entries:
             return None
         flow = hub.sources[claim.entries[0].source]
-        done, topics, handed_on = _commit(hub, flow, claim, prepare(hub.store, flow, claim.entries))
+        with hub.store.computing():
+            prepared = prepare(hub.store, flow, claim.entries)
+        done, topics, handed_on = _commit(hub, flow, claim, prepared)
     hub.hints.announce(topics | {"apply"} if handed_on else topics)
     return done
 
 
 def apply_landed(
     hub: Hub, flow: SourceFlow, entry: Entry, tx: Transaction, prepared: Prepared | None = None
-) -> frozenset[str] | None:
-    """Apply a small batch in the transaction that lands it; the sinks that have work, or None where it must wait.
-
-    One commit in place of two, and no other thread: half the way of an event. What goes wrong in a way that nobody thought
-    of is left to `apply_step`, which finds the culprit. `prepared`: what was made of the batch before it had its number.
-    """
-    try:
-        with tx.savepoint():
-            return _with_parts(hub, flow, entry, tx, prepared)
-    except RetryableError:
-        raise
-    except Exception as error:
-        _log.warning("batch.later", source=flow.name, reason=str(error))
-        return None
-
-
-def _with_parts(
-    hub: Hub, flow: SourceFlow, entry: Entry, tx: Transaction, prepared: Prepared | None = None
 ) -> frozenset[str]:
-    claim = Claim(hub.store, [entry], tx)
+    """Apply a small batch in the transaction that lands it; the sinks that have work.
+
+    One commit in place of two, and no other thread: half the way of an event. What goes wrong, in whatever way, raises, and
+    the transaction is worth nothing then. `prepared`: what was made of the batch before it had its number.
+    """
+    claim = Claim(hub.store, [entry], tx, own=True)
     ready = prepared.of(entry.id) if prepared else prepare(hub.store, flow, [entry], look=False)
     _done, sinks, handed_on = _commit(hub, flow, claim, ready, apart=False)
-    return sinks.union(*(_with_parts(hub, hub.sources[one.source], one, tx) for one in handed_on))
+    return sinks.union(*(apply_landed(hub, hub.sources[one.source], one, tx) for one in handed_on))
 
 
 def _commit(
@@ -272,6 +261,7 @@ _BOOK = Query(
         sa.update(t.journal)
         .where(_j.id == sa.bindparam("b_id"))
         .values(
+            state=int(t.Journal.DONE),
             dead=_j.dead + sa.bindparam("dead_now", type_=sa.Integer),
             **{
                 name: sa.bindparam(name, type_=_j[name].type)

@@ -85,14 +85,18 @@ class GroupCommit:
         self._waiting.append(request)
         if not self._arrived.is_set():  # far cheaper than setting it again, which every request of a busy moment would do
             self._arrived.set()
+        late = loop.call_later(self._patience, self._give_up, request)  # a fifth of what asyncio.timeout costs
         try:
-            async with asyncio.timeout(self._patience):
-                return await request.done
-        except TimeoutError as error:
-            # If its commit is under way it may be landed yet: sent again, it changes nothing.
-            with suppress(ValueError):
-                self._waiting.remove(request)
-            raise StoreAway(f"no commit within {self._patience:g} s") from error
+            return await request.done
+        finally:
+            late.cancel()
+
+    def _give_up(self, request: _Request) -> None:
+        """Let a sender go on. If its commit is under way it may be landed yet: sent again, it changes nothing."""
+        with suppress(ValueError):
+            self._waiting.remove(request)
+        if not request.done.done():
+            request.done.set_exception(StoreAway(f"no commit within {self._patience:g} s"))
 
     def admit(self, source: str) -> None:
         """A RetryableError where nothing more of a source may come now: too many wait here, or in the journal."""
@@ -161,7 +165,7 @@ class GroupCommit:
     def _write(self, landings: Mapping[str, Landing], by_source: _BySource) -> tuple[dict[str, Landed], set[str]]:
         """All of the group in one commit; what it gives work to. Small groups are applied in the same commit."""
         if sum(len(one.batch.records) for one in landings.values()) <= _AT_ONCE[self._hub.store.embedded]:
-            with suppress(_InOtherHands):
+            with suppress(_NotAtOnce):
                 return self._write_and_apply(landings, by_source)
         with self._hub.store.write() as tx:
             return {source: self._land(tx, one, by_source[source]) for source, one in landings.items()}, {"apply"}
@@ -183,17 +187,21 @@ class GroupCommit:
         prepared = {source: _ahead(hub, landing) for source, landing in landings.items()}
         with hub.store.write() as tx:
             if not tx.try_serialise(sorted(f"entity:{name}" for name in _entities(hub, landings)), _ROWS_SECONDS):
-                raise _InOtherHands
+                raise _NotAtOnce
             if any_pending(tx, landings):  # of one source nothing overtakes what came before it
-                raise _InOtherHands
+                raise _NotAtOnce
             for source, landing in landings.items():
                 landed[source] = self._land(tx, landing, by_source[source])
                 topics |= _applied(hub, landing, landed[source], tx, prepared[source])
         return landed, topics
 
 
-class _InOtherHands(Exception):
-    """Somebody else is at work on these records: nobody waits here for that, and workers take them up later."""
+class _NotAtOnce(Exception):
+    """Nothing of this is to be kept: the batches are landed anew, and taken up by a worker.
+
+    Somebody else is at work on these records, for whom nobody waits here; or it went wrong in a way that nobody thought of,
+    and `apply_step` finds the culprit.
+    """
 
 
 def _ahead(hub: Hub, landing: Landing) -> Prepared | None:
@@ -209,12 +217,14 @@ def _applied(hub: Hub, landing: Landing, landed: Landed, tx: Transaction, prepar
     assert landed.journal_id is not None
     try:
         entry = _entry(landing, landed.journal_id, landed.at)
-        sinks = apply_landed(hub, hub.sources[landing.source], entry, tx, prepared)
+        return set(apply_landed(hub, hub.sources[landing.source], entry, tx, prepared))
     except RetryableError as error:
         if hub.store.embedded:  # there nobody else is at work on them
             raise
-        raise _InOtherHands from error
-    return {"apply"} if sinks is None else set(sinks)
+        raise _NotAtOnce from error
+    except Exception as error:
+        _log.warning("batch.later", source=landing.source, reason=str(error))
+        raise _NotAtOnce from error
 
 
 def _entities(hub: Hub, sources: Iterable[str]) -> set[str]:

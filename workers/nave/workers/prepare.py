@@ -30,6 +30,8 @@ _VERSION = re.compile(r"\.v[0-9]+$")
 """What a type of events may end with, whatever it says before."""
 _WORTH_A_LOOK = 50
 """Records of a batch from which on one query is cheaper than mapping what may be unchanged."""
+_AT_HAND = 100
+"""Records that go through all stages together: more would have left the processor's cache when the next stage asks."""
 
 
 @dataclass(slots=True)
@@ -69,7 +71,9 @@ def prepare(store: Store, flow: SourceFlow, entries: Sequence[Entry], *, look: b
             continue
         same = _looked_up(store, flow, entry) if look else {}
         prepared.candidates += same.values()
-        prepared.add(_mapped(flow, entry, [place for place in range(len(entry.records)) if place not in same]))
+        new = [place for place in range(len(entry.records)) if place not in same]
+        for first in range(0, len(new), _AT_HAND):
+            prepared.add(_mapped(flow, entry, new[first : first + _AT_HAND]))
     return prepared
 
 

@@ -116,7 +116,8 @@ def _batches(source: Source, gathering: Gathered, after: str | None, going: Call
 def _land(hub: Hub, flow: SourceFlow, batch: Batch, lease: Lease, gathering: Gathered) -> None:
     """One batch with its checkpoint, unless somebody else reads the source by now."""
     batch, mended = rejects.taken_apart(batch)
-    landing = prepare_landing(flow.name, flow.rules.type.name, batch, hub.ids)
+    with hub.store.computing():
+        landing = prepare_landing(flow.name, flow.rules.type.name, batch, hub.ids)
     with hub.store.write() as tx:
         lease.fence(tx)
         landed = land(tx, landing, hub.clock, hub.ids)

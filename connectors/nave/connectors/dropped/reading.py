@@ -16,6 +16,7 @@ from nave.connectors.dropped.packed import Part
 from nave.connectors.dropped.room import Room
 from nave.connectors.wording import short
 from nave.core.errors import ConfigError, PermanentError, RetryableError
+from nave.core.turns import COMPUTING
 from nave.formats import Row
 
 
@@ -126,8 +127,9 @@ T = TypeVar("T")
 def _take(rows: Iterator[T], size: int) -> tuple[list[T], PermanentError | None]:
     taken: list[T] = []
     try:
-        for row in islice(rows, size):
-            taken.append(row)
+        with COMPUTING.taken():
+            for row in islice(rows, size):
+                taken.append(row)
     except PermanentError as error:
         return taken, error
     except (ConfigError, RetryableError, OSError):

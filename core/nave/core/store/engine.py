@@ -6,7 +6,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from nave.core.store import bulk
 from nave.core.store.hosts import of_no_more_use, several_hosts
 from nave.core.store.migrate import upgrade
 from nave.core.store.query import Query
+from nave.core.turns import COMPUTING
 
 _BUSY_SECONDS = 30
 _CHECKPOINT_PAGES = 8000
@@ -155,6 +156,10 @@ class Store:
         """A consistent view that never waits for writers."""
         with translating(), self._reader.connect() as connection, connection.begin():
             yield Transaction(connection)
+
+    def computing(self) -> AbstractContextManager[None]:
+        """A turn at computing, where this store's work is this process's own; a server's leaves room for others."""
+        return COMPUTING.taken() if self.embedded else nullcontext()
 
     def tend(self) -> None:
         """Keep the write-ahead log short from now on; only for the one process that works on the hub."""
