@@ -41,17 +41,19 @@ class Delivered:
     refused: LoginError | None = None
 
 
-def deliver_step(hub: Hub, flow: SinkFlow, sink: Sink, *, away: int = 0, go_on: bool = False) -> Delivered | None:
+def deliver_step(
+    hub: Hub, flow: SinkFlow, sink: Sink, *, away: int = 0, go_on: bool = False, most: int | None = None
+) -> Delivered | None:
     """Bring one batch of due records to one target; None when nothing is due.
 
-    `away` says how often in a row the target was found to be away: it is asked with a single record then. With `go_on`,
-    what came of the batch is written down in the transaction in which the next step claims: to be called again at once,
-    or followed by `finish`.
+    `away` says how often in a row the target was found to be away: it is asked with a single record then; else with `most`
+    of them, or as many as a batch of it has. With `go_on`, what came of the batch is written down in the transaction in
+    which the next step claims: to be called again soon, or followed by `finish`.
     """
     if (left := hub.left.get(flow.name)) and left.results is None:
         finish(hub, flow)  # first and by itself: the store may still be away
     lease = hub.stamp + id_text(hub.ids.take()[0])
-    claimed, outlook = _claim(hub, flow, lease, 1 if away else flow.batch)
+    claimed, outlook = _claim(hub, flow, lease, 1 if away else most or flow.batch)
     if not claimed:
         return None
     results, pause = _work(hub, flow, sink, claimed, outlook, away)

@@ -25,6 +25,7 @@ from nave.workers.flows import Hub, SinkFlow, SourceFlow
 from nave.workers.forgetting import trim_events_step
 from nave.workers.keep import BEAT, SECONDS, WOKEN, Keeper, Lease
 from nave.workers.land import GroupCommit
+from nave.workers.manners import Manners
 from nave.workers.outcomes import LONGEST_PAUSE, backoff
 from nave.workers.probe import probe_step
 from nave.workers.read import Pass, Progress, last_began, lease_name, read_pass, seconds_to_next, timed
@@ -78,6 +79,7 @@ class Run:
     _crashed: list[BaseException] = field(default_factory=list)
     _away: dict[str, int] = field(default_factory=dict)
     """How often in a row a sink could not be reached."""
+    _manners: Manners = field(default_factory=Manners)
     _freed: dict[str, float] = field(default_factory=dict)
     """By the steady clock, when it was last looked what a sink's thread seems to be at work on while it is not."""
 
@@ -278,6 +280,7 @@ class Run:
                 failures += 1
                 if not isinstance(error, StoreAway):  # that is no fault of the target's
                     self._away[flow.name] = self._away.get(flow.name, 0) + 1
+                    self._manners.away(flow)
                 _log.warning("sink.failed", sink=flow.name, reason=str(error))
                 self.stop.wait(_pause_after(error, failures))
 
@@ -292,7 +295,8 @@ class Run:
             return not self.stop.wait(min(self.poll, BEAT))  # a rate is kept by one process
         away = self._away.get(flow.name, 0)
         guarded = self.keeper.guarded(sink)
-        done = deliver_step(self.hub, flow, guarded, away=away, go_on=True)
+        most, began = self._manners.most(flow), self._manners.computed()
+        done = deliver_step(self.hub, flow, guarded, away=away, go_on=True, most=most)
         if done is None:
             if not self._free_own(flow) and not (probe and probe_step(self.hub, flow, probe)):
                 self.hub.hints.bell(flow.name).wait(self.poll)
@@ -309,12 +313,14 @@ class Run:
         # A target that could not be reached is probed with one record at a time, not hammered.
         if done.pause:
             self._away[flow.name] = away + 1
+            self._manners.away(flow)
         else:
             self._away.pop(flow.name, None)
+        rest = 0.0 if away else self._manners.rest(flow, done.claimed, most, began)
         pause = max(done.pause, _pace(flow, done))
-        if pause or self.stop.is_set():
+        if pause or self.stop.is_set() or (rest and not flow.idempotent):
             finish(self.hub, flow)
-        return not self.stop.wait(pause)
+        return not self.stop.wait(max(pause, rest))
 
     def _free_own(self, flow: SinkFlow) -> bool:
         """Once a second at most: what comes event by event would pay for it each time."""

@@ -1,0 +1,54 @@
+"""Manners: a sink that catches up with a backlog leaves room to those that keep up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from nave.core.clock import steady
+from nave.workers.flows import SinkFlow
+
+_LIVELY = 0.1
+"""Seconds for which a delivery that came in time says that others are coming."""
+_HANDFUL = 16
+"""Records of a step that leaves room: few enough that no event waits for long behind it."""
+_REST = 3.0
+"""Rest after such a step, in times of what it computed: a quarter of a core is left to the backlog."""
+
+
+class Manners:
+    """What the sinks of a process know of each other; each asks from its own thread, and a word too late is no harm."""
+
+    def __init__(self, clock: Callable[[], float] = steady, computed: Callable[[], float] = time.thread_time) -> None:
+        """`computed` gives the seconds that the thread that asks has computed so far."""
+        self._clock, self._computed = clock, computed
+        self._behind: set[str] = set()
+        self._in_time: dict[str, float] = {}
+
+    def most(self, flow: SinkFlow) -> int:
+        """How many records its next step may take."""
+        return min(_HANDFUL, flow.batch) if self._gives_way(flow.name) else flow.batch
+
+    def away(self, flow: SinkFlow) -> None:
+        """Its target could not be reached: when it is back, much will be waiting."""
+        self._behind.add(flow.name)
+
+    def rest(self, flow: SinkFlow, claimed: int, most: int, began: float) -> float:
+        """Seconds to wait after a step that took `claimed` of `most` records; `began` is what was computed before it."""
+        if claimed < most:
+            self._behind.discard(flow.name)
+            self._in_time[flow.name] = self._clock()
+            return 0.0
+        if most == flow.batch:
+            self._behind.add(flow.name)
+        return _REST * (self._computed() - began) if self._gives_way(flow.name) else 0.0
+
+    def computed(self) -> float:
+        """To be handed to `rest` after the step."""
+        return self._computed()
+
+    def _gives_way(self, name: str) -> bool:
+        if name not in self._behind:
+            return False
+        since = self._clock() - _LIVELY
+        return any(at > since for other, at in tuple(self._in_time.items()) if other != name)
