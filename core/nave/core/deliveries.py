@@ -202,7 +202,9 @@ def mark(tx: Transaction, sink: str, lease: str, marks: Sequence[Mark], now: flo
     """
     common = {"n_sink": sink, "n_lease": lease, "n_now": now}
     in_order = sorted(marks, key=lambda one: one.record_id)
-    rows = _alike(in_order) if tx.alone else [(one, [one.record_id]) for one in in_order]
+    rows = _alike(in_order)
+    if len(rows) > 1 and not tx.alone:  # rows must be locked in one order, whatever is said of each
+        rows = [(one, [one.record_id]) for one in in_order]
     if rows:
         tx.run_many(_MARK, [_mark_row(one) | common | {"n_records": numbers} for one, numbers in rows])
 
@@ -221,9 +223,11 @@ def _marking(among: Among) -> sa.Executable:
 
     newer = sa.and_(_d.due_version > new("n_tried", _d.due_version), new("n_again", _d.state) == 1)
     now = new("n_now", _d.next_at)
+    mine = (_d.sink == sa.bindparam("n_sink"), among(_d.record_id, "n_records"))
+    in_order = sa.select(_d.record_id).where(*mine).order_by(_d.record_id).with_for_update().cte("in_order")
     return (
         sa.update(t.delivery)
-        .where(_d.sink == sa.bindparam("n_sink"), among(_d.record_id, "n_records"))
+        .where(_d.sink == sa.bindparam("n_sink"), _d.record_id.in_(sa.select(in_order.c.record_id)))
         .where(_d.lease == sa.bindparam("n_lease"))
         .values(
             state=sa.case((newer, int(t.Due.READY)), else_=new("n_state", _d.state)),
