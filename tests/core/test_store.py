@@ -12,9 +12,11 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from nave.core.errors import ConfigError, NaveError, RetryableError
-from nave.core.store import Store, Transaction, engine, migrate, open_store
+from nave.core.store import Query, Store, Transaction, engine, migrate, open_store
 from nave.core.store import schema as t
 from nave.core.store.schema import metadata
 
@@ -139,6 +141,32 @@ def test_any_number_of_values_can_be_asked_for(store: Store, count: int) -> None
         among = tx.among(t.checkpoint.c.source, [f"钥{n}" for n in range(count)])
 
         assert len(tx.rows(sa.select(t.checkpoint.c.source).where(among))) == min(count, 10)
+
+
+_NAMED = Query(lambda among: sa.select(t.checkpoint.c.source).where(among(t.checkpoint.c.source, "names")))
+_AT = Query(lambda among: sa.select(t.journal_body.c.journal_id).where(among(t.journal_body.c.journal_id, "ids")))
+_HOSTILE = [
+    *("", " ", '"', "\\", '\\"', "{}", "a,b", "NULL", "null", "'", "%s", "%(names)s", "$1", "\n\t"),
+    *("厂", "🏭", "e\u0301", "a" * 5000),
+]
+
+
+@given(
+    st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8), max_size=20),
+    st.lists(st.integers(-(2**63), 2**63 - 1), max_size=20),
+)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(_HOSTILE, [-(2**63), -1, 0, 1, 2**63 - 1])
+def test_a_statement_takes_a_list_of_whatever_texts_and_numbers(store: Store, texts: list[str], numbers: list[int]) -> None:
+    there, ids = sorted({*texts, *_HOSTILE}), sorted({*numbers, 7})
+    with store.write() as tx:
+        tx.insert(t.checkpoint, _ROW, [(name, "x", 1.0) for name in there])
+        tx.insert(t.journal_body, ("journal_id", "body"), [(number, b"x") for number in ids])
+        assert sorted(row[0] for row in tx.run(_NAMED, names=texts)) == sorted(set(texts))
+        assert sorted(row[0] for row in tx.run(_NAMED, names=there)) == there
+        assert sorted(row[0] for row in tx.run(_AT, ids=numbers)) == sorted(set(numbers))
+        tx.execute(sa.delete(t.checkpoint))
+        tx.execute(sa.delete(t.journal_body))
 
 
 def test_a_view_does_not_move_while_others_write(store: Store) -> None:

@@ -35,6 +35,7 @@ class Transaction:
         self._connection = connection
         self._dialect = bulk.dialect(connection)
         self._held: set[str] = set()
+        self._open: Any = None
 
     def execute(self, statement: sa.Executable, parameters: Any = None) -> sa.CursorResult[Any]:
         """Run one Core statement."""
@@ -52,7 +53,7 @@ class Transaction:
         with _driver_errors(self._connection):
             cursor = self._cursor()
             cursor.execute(compiled.sql, compiled.arguments(given, self._dialect.packed))
-            return cursor.fetchall() if cursor.description else []
+            return cursor.fetchall() if compiled.returns else []
 
     def run_many(self, query: Query, rows: Sequence[Mapping[str, Any]]) -> int:
         """Run a prepared statement once per row of parameters; how many table rows that touched."""
@@ -63,7 +64,9 @@ class Transaction:
             return int(cursor.rowcount)
 
     def _cursor(self) -> Any:
-        return self._connection.connection.cursor()
+        if self._open is None:
+            self._open = self._connection.connection.cursor()
+        return self._open
 
     def _say(self, words: str) -> None:
         with _driver_errors(self._connection):
@@ -115,7 +118,8 @@ class Transaction:
     def serialise(self, name: str) -> None:
         """Let one transaction at a time work under this name; held until the commit."""
         if name not in self._held:
-            self._dialect.serialise(self._connection, name)
+            with _driver_errors(self._connection):
+                self._dialect.serialise(self._connection, name)
 
     def try_serialise(self, names: Iterable[str], patience: float) -> bool:
         """The same under several names, but without waiting: false where another transaction is at work under one of them.
@@ -124,7 +128,9 @@ class Transaction:
         savepoint, which would let go of the names.
         """
         wanted = list(names)
-        if not self._dialect.try_serialise(self._connection, wanted, patience):
+        with _driver_errors(self._connection):
+            taken = self._dialect.try_serialise(self._connection, wanted, patience)
+        if not taken:
             return False
         self._held.update(wanted)
         return True

@@ -23,6 +23,8 @@ class Compiled(NamedTuple):
     """Names of positional parameters; None where the driver takes names."""
     fixed: Mapping[str, Any]
     lists: frozenset[str]
+    returns: bool
+    """Whether there are rows to fetch; asking the driver afterwards costs more than they do."""
 
     def arguments(self, given: Mapping[str, Any], pack: Callable[[Any], Any]) -> Any:
         """The parameters as the driver takes them."""
@@ -55,4 +57,5 @@ class Query:
         statement: Any = self._build(noted)
         done = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
         order = tuple(done.positiontup) if done.positional else None
-        return Compiled(str(done), order, dict(done.params), frozenset(lists))
+        returns = statement.is_select or bool(statement.returning_column_descriptions)
+        return Compiled(str(done), order, dict(done.params), frozenset(lists), returns)
