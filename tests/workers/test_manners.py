@@ -12,7 +12,7 @@ from tests.workers.world import Target, rules, sink_flow
 
 RULES = {"customer": rules("customer")}
 BATCH = 500
-FEW = 16
+FEW = 10
 
 
 @dataclass

@@ -10,7 +10,7 @@ from nave.workers.flows import SinkFlow
 
 _LIVELY = 0.1
 """Seconds for which a delivery that came in time says that others are coming."""
-_HANDFUL = 16
+_HANDFUL = 10
 """Records of a step that leaves room: few enough that no event waits for long behind it."""
 _REST = 3.0
 """Rest after such a step, in times of what it computed: a quarter of a core is left to the backlog."""
