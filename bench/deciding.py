@@ -31,7 +31,7 @@ from nave.core.matching import MatchModel, Prepared, Scored, Scorer
 from nave.core.matching.training import Training, train
 from nave.core.store import Store, open_store
 from nave.core.store import schema as t
-from nave.workers.loops import settle_interpreter
+from nave.core.turns import settle_interpreter
 
 _BATCH = 1000
 _CHUNK = 20_000

@@ -17,10 +17,10 @@ from bench.measure import peak_mib
 from nave.config import load
 from nave.core import entities, golden, journal
 from nave.core.store import Transaction
+from nave.core.turns import settle_interpreter
 from nave.workers import apply, land, prepare, read
 from nave.workers.build import build_hub, compile_hub
 from nave.workers.flows import Hub
-from nave.workers.loops import settle_interpreter
 
 Times = dict[str, float]
 

@@ -28,10 +28,10 @@ class Two:
 
     def step(self, flow: SinkFlow, due: int, seconds: float = 0.01) -> tuple[int, float]:
         """A step of a sink that has so many due: how many it took, and how long it rests."""
-        most, began = self.manners.most(flow), self.manners.computed()
-        taken = min(most, due)
+        step = self.manners.step(flow)
+        taken = min(step.most, due)
         self.spent += seconds
-        return taken, self.manners.rest(flow, taken, most, began)
+        return taken, self.manners.rest(flow, step, taken)
 
 
 def flow(name: str) -> SinkFlow:

@@ -187,14 +187,12 @@ def _move_on(tx: Transaction, intake: Intake, moved: Sequence[tuple[Candidate, b
     tx.execute(sa.update(t.source_record).where(*where).values(values), rows)
 
 
-def _shared(tx: Transaction, record_ids: Iterable[int]) -> set[int]:
+def _shared(tx: Transaction, record_ids: Collection[int]) -> set[int]:
     """Those golden records that several source records make up."""
-    s = t.source_record.c
-    numbers = list(record_ids)
-    if not numbers:
+    if not record_ids:
         return set()
-    statement = sa.select(s.record_id).where(tx.among(s.record_id, numbers))
-    return {row[0] for row in tx.rows(statement.group_by(s.record_id).having(sa.func.count() > 1))}
+    statement = sa.select(_s.record_id).where(tx.among(_s.record_id, record_ids))
+    return {row[0] for row in tx.rows(statement.group_by(_s.record_id).having(sa.func.count() > 1))}
 
 
 _SOURCE_COLUMNS = tuple(column.name for column in t.source_record.columns)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,14 +16,16 @@ from nave.core.clock import steady
 from nave.core.errors import LoginError, NaveError, RetryableError, StoreAway
 from nave.core.leases import LeaseLost
 from nave.core.protocols import Probe, Sink
+from nave.core.store import statistics
+from nave.core.turns import settle_interpreter
 from nave.workers.apply import apply_step
 from nave.workers.changes import settle_rules
-from nave.workers.deliver import Delivered, deliver_step, finish
+from nave.workers.deliver import deliver_step, finish
 from nave.workers.flows import Hub, SinkFlow, SourceFlow
 from nave.workers.forgetting import trim_events_step
 from nave.workers.keep import BEAT, SECONDS, WOKEN, Keeper, Lease
 from nave.workers.land import GroupCommit
-from nave.workers.manners import Manners
+from nave.workers.manners import Manners, pace
 from nave.workers.outcomes import LONGEST_PAUSE, backoff
 from nave.workers.probe import probe_step
 from nave.workers.read import Pass, Progress, last_began, lease_name, read_pass, seconds_to_next, timed
@@ -295,8 +295,8 @@ class Run:
             return not self.stop.wait(min(self.poll, BEAT))  # a rate is kept by one process
         away = self._away.get(flow.name, 0)
         guarded = self.keeper.guarded(sink)
-        most, began = self._manners.most(flow), self._manners.computed()
-        done = deliver_step(self.hub, flow, guarded, away=away, go_on=True, most=most)
+        step = self._manners.step(flow)
+        done = deliver_step(self.hub, flow, guarded, away=away, go_on=True, most=step.most)
         if done is None:
             if not self._free_own(flow) and not (probe and probe_step(self.hub, flow, probe)):
                 self.hub.hints.bell(flow.name).wait(self.poll)
@@ -316,8 +316,8 @@ class Run:
             self._manners.away(flow)
         else:
             self._away.pop(flow.name, None)
-        rest = 0.0 if away else self._manners.rest(flow, done.claimed, most, began)
-        pause = max(done.pause, _pace(flow, done))
+        rest = 0.0 if away else self._manners.rest(flow, step, done.claimed)
+        pause = max(done.pause, pace(flow, done.claimed))
         if pause or self.stop.is_set() or (rest and not flow.idempotent):
             finish(self.hub, flow)
         return not self.stop.wait(max(pause, rest))
@@ -342,6 +342,7 @@ class Run:
                     trim_step(self.hub)
                     trim_events_step(self.hub)
                     next_at = steady() + max(self.poll, 10.0)
+                statistics.renew(self.hub.store)
             except RetryableError as error:
                 _log.warning("sweep.failed", reason=str(error))
 
@@ -379,27 +380,9 @@ def _about_to_come(flow: SourceFlow) -> bool:
     return flow.pending is not None and flow.pending()
 
 
-def settle_interpreter() -> None:
-    """Leave what was loaded at the start out of every later garbage collection, and collect less often.
-
-    Batches are trees of plain values without cycles; by default a third of the time of an apply goes into looking.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
-    # An event passes through several threads, and waits for the interpreter after each answer of the store: where another
-    # sink drains a backlog, that adds up.
-    sys.setswitchinterval(0.0002)
-
-
 def _pause_after(error: NaveError, failures: int) -> float:
     """Seconds to wait after so many failures in a row."""
     return min(backoff(failures), _STORE_PAUSE if isinstance(error, StoreAway) else LONGEST_PAUSE)
-
-
-def _pace(flow: SinkFlow, done: Delivered) -> float:
-    """Seconds that keep a sink within its rate."""
-    return done.claimed / flow.per_second if flow.per_second else 0.0
 
 
 def _concerned(watched: Sequence[tuple[str, str]], paths: Sequence[str]) -> set[str]:

@@ -1,9 +1,10 @@
-"""Manners: a sink that catches up with a backlog leaves room to those that keep up."""
+"""Manners: a sink keeps to its rate, and one that catches up with a backlog leaves room to those that keep up."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 from nave.core.clock import steady
 from nave.workers.flows import SinkFlow
@@ -16,6 +17,15 @@ _REST = 3.0
 """Rest after such a step, in times of what it computed: a quarter of a core is left to the backlog."""
 
 
+class Step(NamedTuple):
+    """The bounds of one step of a sink."""
+
+    most: int
+    """How many records it may take."""
+    began: float
+    """Seconds that its thread had computed before it."""
+
+
 class Manners:
     """What the sinks of a process know of each other; each asks from its own thread, and a word too late is no harm."""
 
@@ -25,30 +35,31 @@ class Manners:
         self._behind: set[str] = set()
         self._in_time: dict[str, float] = {}
 
-    def most(self, flow: SinkFlow) -> int:
-        """How many records its next step may take."""
-        return min(_HANDFUL, flow.batch) if self._gives_way(flow.name) else flow.batch
+    def step(self, flow: SinkFlow) -> Step:
+        """The bounds of its next step; to be handed to `rest` when that is done."""
+        return Step(min(_HANDFUL, flow.batch) if self._gives_way(flow.name) else flow.batch, self._computed())
 
     def away(self, flow: SinkFlow) -> None:
         """Its target could not be reached: when it is back, much will be waiting."""
         self._behind.add(flow.name)
 
-    def rest(self, flow: SinkFlow, claimed: int, most: int, began: float) -> float:
-        """Seconds to wait after a step that took `claimed` of `most` records; `began` is what was computed before it."""
-        if claimed < most:
+    def rest(self, flow: SinkFlow, step: Step, claimed: int) -> float:
+        """Seconds to wait after a step that took so many records."""
+        if claimed < step.most:
             self._behind.discard(flow.name)
             self._in_time[flow.name] = self._clock()
             return 0.0
-        if most == flow.batch:
+        if step.most == flow.batch:
             self._behind.add(flow.name)
-        return _REST * (self._computed() - began) if self._gives_way(flow.name) else 0.0
-
-    def computed(self) -> float:
-        """To be handed to `rest` after the step."""
-        return self._computed()
+        return _REST * (self._computed() - step.began) if self._gives_way(flow.name) else 0.0
 
     def _gives_way(self, name: str) -> bool:
         if name not in self._behind:
             return False
         since = self._clock() - _LIVELY
         return any(at > since for other, at in tuple(self._in_time.items()) if other != name)
+
+
+def pace(flow: SinkFlow, claimed: int) -> float:
+    """Seconds to wait after so many records that keep a sink within its rate."""
+    return claimed / flow.per_second if flow.per_second else 0.0
