@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -41,6 +42,18 @@ class Plant:
     def run_until_idle(self, *options: str) -> int:
         """Run until nothing is left to do; the exit status."""
         return self.start("--until-idle", *options).wait(180)
+
+    def at_work(self, seconds: float = 60.0) -> None:
+        """Wait until the hub's door is open; OSError where it stays closed."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=5).close()
+                return
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
 
     def log(self) -> str:
         """What the processes said."""

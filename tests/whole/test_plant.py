@@ -40,6 +40,7 @@ def test_thirty_kills_at_random_moments_change_nothing(tmp_path: Path) -> None:
             running.wait()
         running = one.start("--poll", "0.2")
         sender.join(120)  # however short the lives before were, this one is long enough for all events
+        one.at_work()  # all may have arrived before, and until then a signal ends it as any program
         running.terminate()
         assert (sender.is_alive(), running.wait()) == (False, 0)
         one.run_until_idle("--poll", "0.2")
