@@ -23,7 +23,7 @@ ENGLISH = """\
 hub.yaml:2:1: error[NAVE-C011]: there is no key 'stor' here
     2 | stor: sqlite:///x.db
       | ^^^^ did you mean 'store'?
-  help: keys that can stand here: broker, closed, http, hub, limits, retention, store, title
+  help: keys that can stand here: audit, broker, closed, http, hub, limits, retention, store, title
 mappings/crm/spare.yaml:1:10: warning[NAVE-C064]: nobody uses the mapping 'crm/spare'
     1 | mapping: crm/spare
       |          ^^^^^^^^^
@@ -41,7 +41,7 @@ CHINESE = """\
 hub.yaml:2:1: 错误[NAVE-C011]: 此处没有“stor”这个键
     2 | stor: sqlite:///x.db
       | ^^^^ 是否想写“store”？
-  帮助: 此处可用的键：broker, closed, http, hub, limits, retention, store, title
+  帮助: 此处可用的键：audit, broker, closed, http, hub, limits, retention, store, title
 mappings/crm/spare.yaml:1:10: 警告[NAVE-C064]: 映射“crm/spare”没有被使用
     1 | mapping: crm/spare
       |          ^^^^^^^^^
@@ -73,7 +73,7 @@ def test_machines_get_the_same_keys_and_codes_in_every_language(tmp_path: Path) 
         "code": "NAVE-C011",
         "severity": "error",
         "text": "there is no key 'stor' here",
-        "help": "keys that can stand here: broker, closed, http, hub, limits, retention, store, title",
+        "help": "keys that can stand here: audit, broker, closed, http, hub, limits, retention, store, title",
         "near": "store",
     }
     assert problem.as_json("zh").keys() == problem.as_json().keys()

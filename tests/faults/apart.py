@@ -49,6 +49,7 @@ def grounds(folder: Path, seed: int, messages: int, pace: float) -> Iterator[Sce
             one.start(role, command)
         one.ready()
         one.begin(stream(seed, messages, poison=0.01), pace=pace)
+        one.staff(seed)
         until(lambda: one.calls > 0, 60)
         yield one
 

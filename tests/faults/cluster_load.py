@@ -123,6 +123,7 @@ def loaded(
         for role, command in (APART if apart else ALONE).items():
             one.start(role, command)
         one.begin(stream(seed, count, poison=poison), pace=PACE, size=BATCH)
+        one.staff(seed)
         until(lambda: one.calls > 0 or bool(ended(one)), GIVE_UP)
         assert one.calls, [one.log(role) for role in one.processes]
         yield one

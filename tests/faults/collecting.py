@@ -16,6 +16,7 @@ from typing import Any
 
 import psycopg
 
+from tests.faults.auditing import collected
 from tests.faults.evidence import Effect, Evidence, Hub, Letter, Name, Said, told
 from tests.faults.ledger import read
 
@@ -58,13 +59,22 @@ def _effect(target: str, row: Mapping[str, Any]) -> Effect:
 
 def _hub(folder: Path, environment: Mapping[str, str], store: str | None) -> Hub:
     status = nave(folder, environment, "status")
-    letters = nave(folder, environment, "dead", "list", "--limit", "1000000")["letters"]
+    listed = nave(folder, environment, "dead", "list", "--limit", "1000000")["letters"]
+    letters = [_letter(one) for one in listed]
+    unsettled = frozenset(one.id for one in letters)
+    asked = [line for line in read(folder / LEDGERS / "clerk.jsonl") if line["what"] == "asked"]
     return Hub(
         status["sources"],
         status["sinks"],
-        [Letter(one["flow"], one["stage"], one["key"] or "", one["code"] or "", one["text"] or "") for one in letters],
+        letters,
         [_golden(entity, json.loads(text)) for entity, text in _documents(folder, store)],
+        collected(folder, store, unsettled),
+        [one for one in {line["id"]: _letter(line) for line in asked}.values() if one.id not in unsettled],
     )
+
+
+def _letter(one: Mapping[str, Any]) -> Letter:
+    return Letter(one["flow"], one["stage"], one["key"] or "", one["code"] or "", one["text"] or "", one["id"])
 
 
 def nave(folder: Path, environment: Mapping[str, str], *arguments: str) -> Any:

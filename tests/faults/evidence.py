@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from tests.faults.auditing import Audit
+
 SALES, CUSTOMERS = ("web.sales", "shop.sales"), ("web.customers",)
 WANTS: Mapping[str, tuple[str, ...]] = {
     "bank.sales": SALES,
@@ -74,6 +76,7 @@ class Letter:
     key: str
     code: str
     text: str
+    id: str = ""
 
 
 @dataclass
@@ -85,6 +88,9 @@ class Hub:
     letters: Sequence[Letter]
     golden: Sequence[tuple[Name, int, Said]]
     """Name, seq and content of every golden record."""
+    audit: Audit = field(default_factory=Audit)
+    given_up: Sequence[Letter] = ()
+    """Letters that the clerk wanted to settle and that are not open any more."""
 
 
 @dataclass
@@ -105,8 +111,8 @@ class Evidence:
 
     @cached_property
     def letters(self) -> Sequence[Letter]:
-        """What the hub set aside."""
-        return self.hub.letters if self.hub else ()
+        """What the hub set aside, whether a person has settled it since or not."""
+        return [*self.hub.letters, *self.hub.given_up] if self.hub else ()
 
     @cached_property
     def parked(self) -> set[Name]:

@@ -62,6 +62,7 @@ def kills(seed: int, folder: Path, *, count: int = KILLS, store: str | None = No
         one.start()
         one.ready()
         one.begin(messages, pace=3.0 * count / len(messages))
+        one.staff(seed)
         until(lambda: one.calls > 0, 60)
         while seen.kills < count:
             kill_and_resume(one, chance, seen)
@@ -73,6 +74,7 @@ def settle(one: Scene, seconds: float = 240.0) -> list[str]:
     """Heal everything, wait until nothing is left to do, end the hub and hear the oracle."""
     one.faults(rate=0.0, away=False)
     problems = [] if one.told(600) else ["a source could not hand over everything within 600 s"]
+    one.dismiss()
     if not one.settled(seconds):
         problems.append(f"not at rest {seconds:.0f} s after the last fault: {one.status()}")
     for role in list(one.processes):

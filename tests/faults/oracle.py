@@ -1,4 +1,4 @@
-"""Decides from what sources and targets wrote down, and nothing else, whether a promise was broken: L1 to L8.
+"""Decides from what sources and targets wrote down, and nothing else, whether a promise was broken: L1 to L8, and L10.
 
 It imports nothing of Nave. What the hub says of itself (its counts, its dead letters, its golden records) is compared with
 the ledgers, never taken in their place.
@@ -12,6 +12,7 @@ from decimal import Decimal
 from hashlib import sha256
 from typing import Any, NamedTuple
 
+from tests.faults.auditing import audited
 from tests.faults.evidence import BLIND, SALES, WANTS, Evidence, Name, Said, Told
 
 
@@ -41,7 +42,9 @@ def _unlettered(evidence: Evidence) -> Iterator[str]:
         return
     letters = Counter(one.flow for one in evidence.letters if one.stage in ("apply", "read"))
     for channel in {*evidence.told.poison, *letters}:
-        if letters[channel] != evidence.told.poison[channel]:
+        # What somebody has settled may come again, as any input whose answer was lost, and is a letter again.
+        again = sum(one.flow == channel for one in evidence.hub.given_up)
+        if not letters[channel] - again <= evidence.told.poison[channel] <= letters[channel]:
             yield f"{channel}: {evidence.told.poison[channel]} poisoned records and {letters[channel]} letters"
 
 
@@ -170,6 +173,12 @@ def reasons(evidence: Evidence) -> Iterator[str]:
             yield f"{one.flow}: a letter about {one.key!r} without a reason"
 
 
+def recorded(evidence: Evidence) -> Iterator[str]:
+    """L10: see `auditing.audited`."""
+    if evidence.hub is not None:
+        yield from audited(evidence.hub.audit)
+
+
 CHECKS: tuple[tuple[str, Callable[[Evidence], Iterator[str]]], ...] = (
     ("L1 lost", lost),
     ("L2 twice", twice),
@@ -180,6 +189,7 @@ CHECKS: tuple[tuple[str, Callable[[Evidence], Iterator[str]]], ...] = (
     ("L7 books", books),
     ("L7 reasons", reasons),
     ("L8 live", alive),
+    ("L10 audit", recorded),
 )
 
 

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults import folder as hub_folder
+from tests.faults.auditing import unsealed
+from tests.faults.clerk import Clerk
 from tests.faults.collecting import LEDGERS, TARGETS, evidence, nave, soundness
 from tests.faults.messages import CHANNELS, CUSTOMERS, SHOP, Message
 from tests.faults.oracle import Finding, judge
@@ -41,6 +43,7 @@ class Scene:
     defect: str = "-"
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     sources: list[Source] = field(default_factory=list)
+    clerk: Clerk | None = None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -104,6 +107,19 @@ class Scene:
                 made = HttpSource(channel, mine, self.port, ledger, size=size, pace=each, delay=delay)
             self.sources.append(made)
             made.start()
+
+    def staff(self, seed: int) -> None:
+        """Let a person work beside the load until the scene is at rest."""
+        self.clerk = Clerk(self.folder, lambda: self.environment, seed)
+        self.clerk.start()
+
+    def dismiss(self) -> None:
+        """Let the person finish what is begun, and the hub seal it."""
+        if self.clerk is not None:
+            self.clerk.stopping.set()
+            self.clerk.join(60)
+            self.clerk = None
+            until(lambda: not unsealed(self.folder, self.store), 20, 0.3)
 
     def told(self, seconds: float) -> bool:
         """Wait until all sources have handed over everything; false if they do not come to an end."""
@@ -186,6 +202,9 @@ def scene(
         try:
             yield one
         finally:
+            if one.clerk is not None:
+                one.clerk.stopping.set()
+                one.clerk.join(60)
             for source in one.sources:
                 source.stopping.set()
             for source in one.sources:

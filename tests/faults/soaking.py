@@ -61,6 +61,7 @@ def soak(seed: int, folder: Path, *, seconds: float = SECONDS) -> Round:
         one.start()
         one.ready()
         one.begin(messages, pace=1.0 / _RATE)
+        one.staff(seed)
         began, faults = time.monotonic(), 0
         while time.monotonic() - began < seconds - _EVERY:
             one_moment(_EVERY - 5.0)

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import pytest
 
+from tests.faults.auditing import Audit
 from tests.faults.evidence import BLIND, WANTS, Effect, Evidence, Hub, Letter, Name, Said, told
 from tests.faults.messages import CHANNELS, CUSTOMERS, SHOP, WEB, Message, customer, sale, stream
 from tests.faults.oracle import judge
@@ -142,6 +143,11 @@ def _under_way(evidence: Evidence) -> Evidence:
     return Evidence(evidence.told, evidence.effects, replace(evidence.hub, sinks=busy))
 
 
+def _given_up_unheard(evidence: Evidence) -> Evidence:
+    assert evidence.hub is not None
+    return Evidence(evidence.told, evidence.effects, replace(evidence.hub, audit=Audit(asked={"L1": "done"})))
+
+
 def _unanswered(evidence: Evidence) -> Evidence:
     return Evidence(told(_lines(acknowledged=False)), evidence.effects, evidence.hub)
 
@@ -163,6 +169,7 @@ BROKEN: tuple[tuple[Callable[[Evidence], Evidence], str], ...] = (
     (_no_reason, "L7 reasons"),
     (_under_way, "L8"),
     (_unanswered, "L8"),
+    (_given_up_unheard, "L10"),
 )
 
 
@@ -186,6 +193,20 @@ def test_what_a_person_was_asked_about_is_not_lost() -> None:
 
     assert judge(Evidence(clean.told, left, replace(clean.hub, letters=asked))) == []
     assert judge(Evidence(clean.told, left, clean.hub)) != []
+
+
+def test_a_letter_that_somebody_settled_counts_and_may_have_come_again() -> None:
+    clean = _clean()
+    assert clean.hub is not None
+    again = list(clean.hub.letters)
+    gone = replace(clean.hub, letters=[], given_up=again)
+    came_again = replace(clean.hub, letters=again, given_up=again)
+    too_many = replace(clean.hub, letters=[*again, *again], given_up=again)
+
+    def found(hub: Hub) -> list[str]:
+        return [one.check for one in judge(Evidence(clean.told, clean.effects, hub))]
+
+    assert (found(gone), found(came_again), found(too_many)) == ([], [], ["L1 lost"])
 
 
 def test_one_seed_gives_one_stream_in_which_a_fifth_goes_astray() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -11,6 +12,8 @@ from nave.cli.failures import Stop
 from nave.cli.hubs import opened_hub, read
 from nave.cli.lock import held
 from nave.cli.session import Session
+from nave.core import audit
+from nave.core.repair import Actor, note
 from nave.core.restore import raise_versions
 from nave.core.store.copying import copy_store
 from nave.workers.sweep import free_all_leases
@@ -30,12 +33,17 @@ def backup(session: Session, *, file: Path) -> None:
     session.answer(data, [session.words("backup.done", hub=config.name, file=file, size=f"{size:,}")])
 
 
-def restored(session: Session) -> None:
+def restored(session: Session, *, actor: str | None) -> None:
     """To be called once, after a restore and before the first start."""
     with opened_hub(session) as (config, hub), held(hub.folder):
         blind = [name for name, flow in hub.sinks.items() if not flow.idempotent]
         with hub.store.write() as tx:
             count = raise_versions(tx, blind)
+            end = audit.last(tx)
+            who = Actor(actor or getpass.getuser(), hub.clock, hub.ids)
+            note(tx, who, "store.restored", hub.name, {"records": count, "audit": end.place})
+        if hub.heads is not None:
+            hub.heads.restored(end.place, hub.clock())
         free_all_leases(hub)
     session.answer(
         {"hub": config.name, "records": count}, [session.words("db.restored", hub=config.name, count=f"{count:,}")]

@@ -230,6 +230,20 @@ ENTRIES: tuple[Entry, ...] = (
         ("nave findings", "nave findings settle 01JD5K7WQX2VH"),
         _LOOKING,
     ),
+    Entry("audit"),
+    Entry(
+        "audit list",
+        "nave.cli.audit:list_entries",
+        (
+            _option("--limit", type=_COUNT, default=20, metavar="N"),
+            _option("--actor", metavar="NAME"),
+            _option("--action", metavar="WORD"),
+            _option("--subject", metavar="TEXT"),
+        ),
+        ("nave audit list", "nave audit list --actor 'Zhang San' --action review"),
+        _LOOKING,
+    ),
+    Entry("audit verify", "nave.cli.audit:verify", (), ("nave audit verify", "nave audit verify --json"), _LOOKING),
     Entry(
         "receipt",
         "nave.cli.receipts:receipt",
@@ -362,7 +376,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         "apply",
         "nave.cli.plan:apply",
-        (_argument("file", "[FILE]", type=_FILE, required=False), _SETTLING[0]),
+        (_argument("file", "[FILE]", type=_FILE, required=False), *_SETTLING),
         ("nave apply change.json", "nave apply --yes"),
         (*_LOOKING, exits.REFUSED),
     ),
@@ -483,7 +497,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         "db restored",
         "nave.cli.backup:restored",
-        (),
+        (_SETTLING[1],),
         ("nave db restored", "nave --hub /srv/plant db restored"),
         (*_LOOKING, exits.REFUSED),
     ),
@@ -579,7 +593,7 @@ ENTRIES: tuple[Entry, ...] = (
 SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("start", ("init", "new", "check", "test", "doctor")),
     ("work", ("run", "sync", "serve", "worker", "schedule")),
-    ("look", ("status", "show", "around", "bom", "why", "trace", "receipt", "waiting", "findings")),
+    ("look", ("status", "show", "around", "bom", "why", "trace", "receipt", "waiting", "findings", "audit")),
     ("repair", ("review", "unmerge", "pin", "unpin", "dead", "unknown", "holds", "sink", "source", "map", "plan", "apply")),
     ("other", ("explain", "match", "connector", "schema", "db", "backup")),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import sys
 import time
@@ -26,6 +27,7 @@ from nave.core import planning
 from nave.core.clock import id_text
 from nave.core.errors import PermanentError
 from nave.core.rehearsing import Difference, Progress
+from nave.core.repair import Actor, note
 from nave.workers.changes import Changes, Plan, SinkDifference, apply_rules, changes, fingerprints
 from nave.workers.changes import plan as make_plan
 from nave.workers.flows import Hub
@@ -46,7 +48,7 @@ def plan(session: Session, *, file: Path | None, detailed: bool) -> int:
     return exits.PARTLY if detailed and made.rules else exits.FINE
 
 
-def apply(session: Session, *, file: Path | None, yes: bool) -> int:
+def apply(session: Session, *, file: Path | None, yes: bool, actor: str | None) -> int:
     """Make the store as the folder's rules say; only what was planned, where a plan is given."""
     with opened_hub(session) as (config, hub), held(hub.folder):
         with hub.store.read() as tx:
@@ -55,9 +57,11 @@ def apply(session: Session, *, file: Path | None, yes: bool) -> int:
             session.answer({"applied": []}, [session.words("plan.nothing")])
             return exits.FINE
         _check(session, config, hub, found, file, yes=yes)
+        names = [*found.entities, *found.sinks]
+        with hub.store.write() as tx:  # before it begins: it is done in many commits, and may be broken off
+            note(tx, Actor(actor or getpass.getuser(), hub.clock, hub.ids), "rules.applied", hub.name, {"names": names})
         with _progress(session) as progress:
             apply_rules(hub, progress)
-    names = [*found.entities, *found.sinks]
     session.answer({"applied": names}, [session.words("plan.applied", names=", ".join(names))])
     return exits.FINE
 

@@ -174,6 +174,7 @@ class _Reading:
             tables,
             documents,
             file.closed.until if file.closed else None,
+            file.audit,
         )
 
     def _hub_file(self, hub: Draft | None) -> HubFile:

@@ -195,6 +195,25 @@ class RetentionFile(FileModel):
     epcis: Duration | None = Field(default=None, description="Events captured at the EPCIS door; for ever if left out")
 
 
+class AuditFile(FileModel):
+    """What vouches for the audit outside the store."""
+
+    heads: str = Field(
+        default="audit-heads.jsonl", min_length=1, description="The file of the chain's heads; relative to the hub's folder"
+    )
+    keys: list[SecretStr] = Field(
+        default=[],
+        max_length=10,
+        description="What signs the heads, each 32 bytes in base64; the first is used, each of them is believed",
+    )
+
+    @model_validator(mode="after")
+    def _signing(self) -> AuditFile:
+        for key in self.keys:
+            seal_key(key.get_secret_value())
+        return self
+
+
 class LimitsFile(FileModel):
     """Bounds that protect the hub."""
 
@@ -235,6 +254,7 @@ class HubFile(FileModel):
     retention: RetentionFile = Field(default=RetentionFile(), description="How long things are kept")
     limits: LimitsFile = Field(default=LimitsFile(), description="Bounds that protect the hub")
     closed: ClosedFile | None = Field(default=None, description="Until when the books are closed, for all that has a date")
+    audit: AuditFile = Field(default=AuditFile(), description="What vouches for the record of who did what")
 
 
 class ConnectionFile(FileModel):

@@ -14,6 +14,7 @@ from pydantic import AwareDatetime, BaseModel
 from nave.config.document import Document
 from nave.config.problems import Problem
 from nave.config.schema import (
+    AuditFile,
     ExpectFile,
     FutureFile,
     HttpFile,
@@ -25,6 +26,7 @@ from nave.config.schema import (
     SourceLimitsFile,
 )
 from nave.core.entities import EntityType
+from nave.core.heads import HeadsFile
 from nave.core.holds import Brakes
 from nave.core.identity import GUARDS, Guards
 from nave.core.matching import Scored
@@ -195,6 +197,7 @@ class HubConfig:
     """All YAML files by their path in the folder, to find the place of anything again."""
     closed_until: date | None = None
     """The last day for which the books are closed, of all entities whose own file does not say."""
+    audit: AuditFile = field(default=AuditFile(), repr=False)
 
     @property
     def periods(self) -> dict[str, Closed]:
@@ -214,6 +217,10 @@ class HubConfig:
     def sinks(self) -> dict[str, SinkConfig]:
         """All sinks by full name."""
         return {name: sink for system in self.systems.values() for name, sink in system.sinks.items()}
+
+    def heads(self) -> HeadsFile:
+        """Where the heads of the audit's chain are."""
+        return HeadsFile(self.folder / self.audit.heads, [key.get_secret_value() for key in self.audit.keys])
 
     def setting(self, name: str) -> Setting:
         """What a connector is told about where it runs, for the source or sink of that full name."""

@@ -7,20 +7,19 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from nave.core import periods
+from nave.core import audit, periods
 from nave.core.clock import id_text, moment
-from nave.core.entities import decode, encode
+from nave.core.entities import decode
 from nave.core.periods import Kept
 from nave.core.store import Transaction
 from nave.core.store import schema as t
 
 _PREFIX = "review."
-_AUDIT = tuple(column.name for column in t.audit.columns)
 
 
 def enter(tx: Transaction, number: int, actor: str, what: str, subject: str, detail: Mapping[str, Any], now: float) -> None:
     """Write one action down under this number."""
-    tx.insert(t.audit, _AUDIT, [(number, now, actor, f"{_PREFIX}{what}", subject, encode(detail))])
+    audit.enter(tx, number, actor, f"{_PREFIX}{what}", subject, detail, now)
 
 
 class Action(NamedTuple):

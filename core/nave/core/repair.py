@@ -8,9 +8,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from nave.core import dead, journal
-from nave.core.clock import Clock, Ids
-from nave.core.entities import decode, encode
+from nave.core import audit, dead, journal
+from nave.core.clock import Clock, Ids, id_text
+from nave.core.entities import decode
 from nave.core.store import Transaction
 from nave.core.store import schema as t
 
@@ -87,10 +87,9 @@ def settle(tx: Transaction, letters: Sequence[Any], how: t.Letter, actor: Actor)
     """Close letters and write down who did it."""
     dead.settle(tx, [letter.id for letter in letters], how, actor.name, actor.clock)
     for letter in letters:
-        note(tx, actor, f"dead.{how.name.lower()}", f"{letter.flow}:{letter.id}", {"code": letter.code})
+        note(tx, actor, f"dead.{how.name.lower()}", f"{letter.flow}:{id_text(letter.id)}", {"code": letter.code})
 
 
 def note(tx: Transaction, actor: Actor, action: str, subject: str, detail: dict[str, Any]) -> None:
     """Enter one action of a person into the audit."""
-    row = (actor.ids.take()[0], actor.clock(), actor.name, action, subject, encode(detail))
-    tx.insert(t.audit, tuple(column.name for column in t.audit.columns), [row])
+    audit.enter(tx, actor.ids.take()[0], actor.name, action, subject, detail, actor.clock())

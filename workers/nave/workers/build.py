@@ -223,6 +223,7 @@ def build_hub(config: HubConfig, compiled: Compilation, *, deaf: bool = False) -
         keep_events_days=config.retention.epcis.total_seconds() / 86_400 if config.retention.epcis is not None else None,
         max_waiting=config.http.max_waiting,
         bounds=_bounds(config),
+        heads=config.heads(),
     )
 
 

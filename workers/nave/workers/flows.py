@@ -19,6 +19,7 @@ from nave.core.clock import Clock, Ids
 from nave.core.depth import Bounds, Depth
 from nave.core.entities import Document
 from nave.core.errors import NaveError
+from nave.core.heads import HeadsFile
 from nave.core.holds import Brakes
 from nave.core.intake import EntityRules
 from nave.core.protocols import Probe, Raw, Reporting, Shelf, Sink, Source
@@ -256,6 +257,8 @@ class Hub:
     """By source, held by whoever writes back what became of its files: one thread of this process at a time."""
     bounds: Bounds = field(default_factory=Bounds)
     """How much may wait to be applied before nothing more is let in."""
+    heads: HeadsFile | None = None
+    """Where the heads of the audit's chain are written; None keeps them nowhere."""
 
     @cached_property
     def depth(self) -> Depth:

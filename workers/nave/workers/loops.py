@@ -32,7 +32,16 @@ from nave.workers.read import Pass, Progress, last_began, lease_name, read_pass,
 from nave.workers.release import release_step
 from nave.workers.returning import keep_looking, returning
 from nave.workers.stopping import Turnstile
-from nave.workers.sweep import free_all_leases, free_own, free_step, introduce_sinks, sweep_step, trim_step, woken_step
+from nave.workers.sweep import (
+    free_all_leases,
+    free_own,
+    free_step,
+    introduce_sinks,
+    seal_step,
+    sweep_step,
+    trim_step,
+    woken_step,
+)
 
 _log = structlog.get_logger()
 PATIENCE = 4
@@ -133,6 +142,7 @@ class Run:
                 tick()
             calm = calm + 1 if self.until_idle and self.idle() else 0
             if calm >= 2 and not woken_step(self.hub):
+                seal_step(self.hub)
                 return
 
     def idle(self) -> bool:
@@ -337,6 +347,7 @@ class Run:
                 if self.keeper.take("sweep") is None:
                     continue
                 free_step(self.hub)
+                seal_step(self.hub)
                 if steady() >= next_at:
                     sweep_step(self.hub)
                     trim_step(self.hub)

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
+import structlog
 
-from nave.core import creates, deliveries, journal, lapsed, leases, pins, references, waking
+from nave.core import audit, creates, deliveries, journal, lapsed, leases, pins, references, waking
 from nave.core.clock import id_text
 from nave.core.dead import Dead, bury
 from nave.core.errors import UnknownOutcome
+from nave.core.heads import HeadsFile
 from nave.core.repair import Actor
 from nave.core.resolve import resolve
 from nave.core.store import Transaction
@@ -19,6 +21,7 @@ from nave.workers.flows import Hub, SinkFlow
 from nave.workers.notice import notice
 from nave.workers.returning import write_back
 
+_log = structlog.get_logger()
 _DAY = 86_400.0
 
 
@@ -140,6 +143,32 @@ def _park(hub: Hub, tx: Transaction, freed: Sequence[lapsed.Freed]) -> None:
         every_version = hub.sinks[sink].rules.every_version
         lost = [one.record_id for one in freed if one.sink == sink and one.state == t.Due.UNKNOWN]
         creates.settle_seen(tx, sink, lost, hub.clock, hub.ids, every_version=every_version)
+
+
+def seal_step(hub: Hub) -> bool:
+    """Put what people did into the audit's chain, and write its head down; looks first: it may be called every second.
+
+    A head is written behind the commit: what a crash between the two leaves out is made up for here, and a head that the
+    store knows nothing of always means that the store has lost something.
+    """
+    with hub.store.read() as tx:
+        left, end = audit.unsealed(tx), audit.last(tx)
+    for _ in range(0, left, audit.PAGE):
+        with hub.store.write() as tx:
+            end = audit.seal(tx)
+    if hub.heads is not None:
+        _tell_head(hub.heads, end, hub.clock())
+    return left > 0
+
+
+def _tell_head(heads: HeadsFile, end: audit.End, now: float) -> None:
+    try:
+        if heads.keep_up(end.place, end.hash, now):
+            _log.info("audit.sealed", place=end.place, hash=end.hash.hex())
+    except OSError as error:
+        if heads.missed != end.place:
+            _log.warning("audit.no_head", file=str(heads.path), place=end.place, reason=str(error))
+        heads.missed = end.place
 
 
 def introduce_sinks(hub: Hub) -> None:

@@ -641,7 +641,11 @@ audit = Table(
     Column("action", String, nullable=False),
     Column("subject", String, nullable=False),
     Column("detail", Text, nullable=False),
+    Column("place", BigInteger, comment="its number in the chain, from 1 without gaps; null until it is sealed"),
+    Column("hash", LargeBinary, comment="of the entry and of the hash before it"),
 )
+Index("audit_chain", audit.c.place, unique=True)
+Index("audit_open", audit.c.id, sqlite_where=text("place IS NULL"), postgresql_where=text("place IS NULL"))
 
 run = Table(
     "run",

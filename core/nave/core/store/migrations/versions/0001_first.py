@@ -16,7 +16,17 @@ def upgrade() -> None:
         sa.Column("action", sa.String(), nullable=False),
         sa.Column("subject", sa.String(), nullable=False),
         sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("place", sa.BigInteger(), comment="its number in the chain, from 1 without gaps; null until it is sealed"),
+        sa.Column("hash", sa.LargeBinary(), comment="of the entry and of the hash before it"),
         sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("audit_chain", "audit", ["place"], unique=True)
+    op.create_index(
+        "audit_open",
+        "audit",
+        ["id"],
+        sqlite_where=sa.text("place IS NULL"),
+        postgresql_where=sa.text("place IS NULL"),
     )
     op.create_table(
         "checkpoint",
