@@ -111,6 +111,7 @@ def test_sql_server_updates_or_inserts_and_removes() -> None:
         ("DPY-6005: cannot connect to database", RetryableError, "NAVE-S030"),
         ("(1045, \"Access denied for user 'hub'@'localhost'\")", ConfigError, "NAVE-S034"),
         ("(1644, 'no such unit')", PermanentError, "NAVE-S033"),
+        ("attempt to write a readonly database", RetryableError, "NAVE-S031"),
         ("(1205, 'Lock wait timeout exceeded; try restarting transaction')", RetryableError, "NAVE-S031"),
         ("(1213, 'Deadlock found when trying to get lock')", RetryableError, "NAVE-S031"),
         ("ORA-00060: deadlock detected while waiting for resource", RetryableError, "NAVE-S031"),

@@ -63,7 +63,7 @@ _WORDS: tuple[tuple[str, _Row], ...] = (
     ("locked", _BUSY),
     ("busy", _BUSY),
     ("disk is full", _BUSY),
-    ("readonly database", _LOGIN),
+    ("readonly database", _BUSY),
     ("no such", _STATEMENT),
     ("syntax error", _STATEMENT),
     ("incomplete input", _STATEMENT),
