@@ -45,9 +45,10 @@ def told(hub: Path, password: str, *command: str) -> Answer:
     return nave(*command, hub=hub, environ={"WEB_PASSWORD": password})
 
 
-def ran(hub: Path, password: str) -> None:
+def ran(hub: Path, password: str) -> int:
     answer = told(hub, password, "run", "--until-idle", "--no-http")
     assert answer.status in (0, 4), answer.err
+    return answer.status
 
 
 def test_a_wrong_password_is_shown_once_until_it_is_changed_or_a_person_says_so(full: Path, web_service: Service) -> None:
@@ -55,8 +56,8 @@ def test_a_wrong_password_is_shown_once_until_it_is_changed_or_a_person_says_so(
     (full / "mappings/web").mkdir()
     (full / "mappings/web/customer.yaml").write_text(MAPPING, "utf-8")
 
-    ran(full, "wr0ng")
-    ran(full, "wr0ng")
+    assert told(full, "wr0ng", "dead", "discard", "--all", "--yes").status == 0
+    assert [ran(full, "wr0ng"), ran(full, "wr0ng")] == [4, 4]  # what is left undelivered is said, also the second time
     (stopped,) = told(full, "wr0ng", "status", "--json").data["stopped"]
     assert len(web_service.requests) == 1
     assert (stopped["name"], stopped["code"]) == (SINK, "NAVE-S060")
@@ -66,7 +67,7 @@ def test_a_wrong_password_is_shown_once_until_it_is_changed_or_a_person_says_so(
     ran(full, "wr0ng")
     assert len(web_service.requests) == 2
 
-    ran(full, "right")
+    assert ran(full, "right") == 0
     status = told(full, "right", "status", "--json").data
     (books,) = [one for one in status["sinks"] if one["sink"] == SINK]
     assert status["stopped"] == []

@@ -26,8 +26,8 @@ class Books:
 
     @property
     def troubled(self) -> bool:
-        """Whether something needs a person, or did not get through yet."""
-        sinks = any(sink.dead or sink.unknown or sink.retrying for sink in self.sinks)
+        """Whether something needs a person, or did not get through yet: also what a stopped flow was not asked to take."""
+        sinks = any(sink.dead or sink.unknown or sink.retrying or sink.ready for sink in self.sinks)
         return sinks or any(source.dead or source.held for source in self.sources)
 
     @property
