@@ -43,7 +43,7 @@ bench: $(VENV)/.dev ## measure, beside the raw limit of this machine in the same
 bench-match: $(VENV)/.dev ## measure matching on public labelled sets, beside Splink and recordlinkage
 	@scripts/bench-match
 
-faults: $(VENV)/.dev ## break everything, for hours; goes on where it ended (COUNT=small|full|release)
+faults: $(VENV)/.dev ## break everything, for hours; goes on where it ended (COUNT=ci|small|full|release, JOBS=3)
 	@scripts/install-services
 	@$(BIN)/python -m tests.faults
 

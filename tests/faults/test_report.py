@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -72,6 +75,22 @@ def test_a_round_that_breaks_down_is_a_failure_that_tried_nothing(tmp_path: Path
     monkeypatch.setattr(command, "drivers", lambda: iter([Driver("memory-limit", broken)]))
 
     assert command.run(["memory-limit"], "small") == 1
-    (line,) = report.lines()
-    assert "no such luck" in line.detail["problems"][0]
-    assert (line.count, line.failed) == (0, 1)
+    lines = list(report.lines())
+    assert ["no such luck" in line.detail["problems"][0] for line in lines] == [True, True]
+    assert [(line.count, line.failed) for line in lines] == [(0, 1), (0, 1)]
+    assert command.short(["memory-limit"], "small") == ["memory-limit"]
+
+
+@pytest.mark.slow
+def test_several_kinds_at_a_time_add_to_one_report(tmp_path: Path) -> None:
+    file = tmp_path / "report.jsonl"
+    environment = {**os.environ, "NAVE_FAULTS_REPORT": str(file), "COUNT": "small", "JOBS": "2", "CI": "true"}
+    words = [sys.executable, "-m", "tests.faults", "run", "torn-file", "fsync-error", "zombie"]
+    report.add("zombie", 5, 0, 1.0, file=file)
+
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False, timeout=300)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {line.kind for line in report.lines(file)} == {"torn-file", "fsync-error", "zombie"}
+    assert [line.count for line in report.lines(file) if line.kind == "zombie"] == [5]
+    assert "| torn-file |" in done.stdout
