@@ -73,7 +73,7 @@ SHAPES: dict[str, Sequence[tuple[int, int]]] = {
 """Which ways are cut."""
 
 
-def partitions(seed: int, folder: Path, *, count: int = 1, seconds: tuple[float, float] = (20.0, 30.0)) -> Round:
+def partitions(seed: int, folder: Path, *, count: int = 3, seconds: tuple[float, float] = (20.0, 30.0)) -> Round:
     """The broker's nodes lose one another for a while; the hub reaches all of them, and some take nothing."""
     chance, watch, messages = random.Random(seed), Watch(), int(count * (seconds[1] + 35.0) / PACE)
     names = list(SHAPES)
