@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from nave.cli.entries import ENTRIES
+from nave.cli.commands import ENTRIES
 from tests.cli.calls import nave
 
 HEAVY = ("sqlalchemy", "pydantic", "lxml", "rich", "jinja2", "structlog", "ruamel", "pycurl")

@@ -13,7 +13,7 @@ import pytest
 
 from nave import cli
 from nave.cli.app import app
-from nave.cli.entries import ENTRIES, SECTIONS
+from nave.cli.commands import ENTRIES, SECTIONS
 from nave.cli.words import Words, language_of
 
 WORDS = tomllib.loads(files("nave.cli").joinpath("words.toml").read_text(encoding="utf-8"))

@@ -93,7 +93,7 @@ def test_the_readmes_show_the_same_mapping_and_the_same_run() -> None:
 
 
 def test_every_command_that_a_page_names_is_there() -> None:
-    from nave.cli.entries import ENTRIES
+    from nave.cli.commands import ENTRIES
 
     known = {entry.name for entry in ENTRIES} | {entry.name.split()[0] for entry in ENTRIES}
     named = {

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from functools import cache, partial
 from pathlib import Path
 
-from nave.cli.entries import ENTRIES
+from nave.cli.commands import ENTRIES
 from tests.faults.driving import Driver, Round
 from tests.faults.killing import PER_KILL, Seen, kill_and_resume, one_moment, resumed, settle
 from tests.faults.messages import stream

@@ -16,7 +16,8 @@ from typing import Any, NoReturn
 import click
 
 from nave.cli import exits
-from nave.cli.entries import ENTRIES, Entry
+from nave.cli.commands import ENTRIES
+from nave.cli.commands.entry import Entry
 from nave.cli.failures import WrongUsage, ended_by
 from nave.cli.helptext import help_text
 from nave.cli.session import FORMS, Session

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 import click
 
 from nave.cli.cells import padded, width, wrapped
-from nave.cli.entries import SECTIONS, Entry
+from nave.cli.commands import SECTIONS
+from nave.cli.commands.entry import Entry
 from nave.cli.session import Session
 
 _WIDEST = 100
