@@ -12,7 +12,7 @@ from urllib.parse import unquote
 import pytest
 from pydantic import BaseModel
 
-from nave.config import schema
+from nave.config import entityfile, hubfile, systemfile
 from tests.docs.pages import ROOT, anchors, blocks, headings, links, name, pages
 
 PAGES = pages()
@@ -108,7 +108,8 @@ def test_every_command_that_a_page_names_is_there() -> None:
 
 def test_every_key_of_a_hub_is_on_the_configuration_page() -> None:
     text = (ROOT / "docs/configuration.md").read_text("utf-8")
-    models = [model for model in vars(schema).values() if isinstance(model, type) and issubclass(model, BaseModel)]
+    written = [one for module in (entityfile, hubfile, systemfile) for one in vars(module).values()]
+    models = {model for model in written if isinstance(model, type) and issubclass(model, BaseModel)}
     keys = {info.alias or key for model in models for key, info in model.model_fields.items()}
 
     assert {key for key in keys if not re.search(rf"(?<!\w){key}(?!\w)", text)} == set()

@@ -7,11 +7,12 @@ the mappings reads, with the places that its problems need.
 from nave.config.composer import parse
 from nave.config.document import Document
 from nave.config.draft import Draft
+from nave.config.entityfile import EntityFile
 from nave.config.export import export_schemas
+from nave.config.hubfile import HttpFile, HubFile, LimitsFile, RetentionFile
 from nave.config.loader import HUB_FILE, load
 from nave.config.outside import Filled, Outside
 from nave.config.problems import Problem, in_order
-from nave.config.schema import EntityFile, HttpFile, HubFile, LimitsFile, RetentionFile, SinkLimitsFile, SystemFile
 from nave.config.scoring import model_file
 from nave.config.shapes import (
     ConnectionConfig,
@@ -23,6 +24,7 @@ from nave.config.shapes import (
     SourceConfig,
     SystemConfig,
 )
+from nave.config.systemfile import SinkLimitsFile, SystemFile
 
 __all__ = [
     "HUB_FILE",

@@ -9,8 +9,8 @@ from typing import Any
 
 from nave.config.document import Document, Steps
 from nave.config.draft import Draft
+from nave.config.notation import is_name
 from nave.config.problems import shown
-from nave.config.schema import is_name
 from nave.core.told import NAME as RECEIPT
 
 

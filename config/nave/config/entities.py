@@ -12,8 +12,8 @@ from pydantic import BaseModel
 
 from nave.config.document import Steps
 from nave.config.draft import Draft
+from nave.config.entityfile import EntityFile, FieldFile
 from nave.config.problems import shown
-from nave.config.schema import EntityFile, FieldFile
 from nave.config.scoring import read_scored
 from nave.config.shapes import EntityRules, date_fields
 from nave.config.survivorship import check_survivorship

@@ -10,7 +10,9 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_jso
 from pydantic_core import core_schema
 
 from nave.config.entities import SYNONYMS
-from nave.config.schema import ConnectionFile, EntityFile, HubFile, SinkFile, SourceFile, SystemFile
+from nave.config.entityfile import EntityFile
+from nave.config.hubfile import HubFile
+from nave.config.systemfile import ConnectionFile, SinkFile, SourceFile, SystemFile
 from nave.config.systems import NoOptions
 from nave.core.entities import field_types
 from nave.core.protocols import ConnectorSpec

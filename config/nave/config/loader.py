@@ -11,9 +11,9 @@ from nave.config import checks, composer
 from nave.config.document import Document
 from nave.config.draft import Draft, near
 from nave.config.entities import read_entity
+from nave.config.hubfile import HubFile
 from nave.config.outside import Filled, Outside
 from nave.config.problems import Problem, in_order, shown
-from nave.config.schema import HubFile
 from nave.config.scoring import is_model
 from nave.config.shapes import EntityRules, HubConfig, Loaded, SystemConfig
 from nave.config.systems import Registry, read_system

@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from nave.config.draft import Draft
-from nave.config.schema import CallFile, SourceFile
 from nave.config.shapes import AddressConfig, ConnectionConfig
+from nave.config.systemfile import CallFile, SourceFile
 
 BESIDE = "beside"
 """The folder that files are dropped into, as a source's receipt may name it."""

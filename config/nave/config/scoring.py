@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from nave.config.draft import Draft
-from nave.config.schema import EntityFile, ScoredFile
+from nave.config.entityfile import EntityFile, ScoredFile
 from nave.config.shapes import EntityRules
 from nave.core.errors import NaveError
 from nave.core.matching import COMPARISONS, DEFAULTS, MatchModel, Scored, Scorer, checked

@@ -12,19 +12,9 @@ from zoneinfo import ZoneInfo
 from pydantic import AwareDatetime, BaseModel
 
 from nave.config.document import Document
+from nave.config.hubfile import AuditFile, HttpFile, LimitsFile, RetentionFile
 from nave.config.problems import Problem
-from nave.config.schema import (
-    AuditFile,
-    ExpectFile,
-    FutureFile,
-    HttpFile,
-    LimitsFile,
-    ReceiptFile,
-    RejectsFile,
-    RetentionFile,
-    SinkLimitsFile,
-    SourceLimitsFile,
-)
+from nave.config.systemfile import ExpectFile, FutureFile, ReceiptFile, RejectsFile, SinkLimitsFile, SourceLimitsFile
 from nave.core.entities import EntityType
 from nave.core.heads import HeadsFile
 from nave.core.holds import Brakes

@@ -7,7 +7,7 @@ from typing import Any, get_args, get_origin
 
 from nave.config.document import Steps
 from nave.config.draft import Draft
-from nave.config.schema import GroupFile, SurvivorshipFile
+from nave.config.entityfile import GroupFile, SurvivorshipFile
 from nave.config.shapes import Rule
 from nave.core.entities import EntityType
 

@@ -11,10 +11,11 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel
 
 from nave.config.draft import Draft
+from nave.config.notation import FileModel
 from nave.config.problems import shown
 from nave.config.receipts import check_receipts, read_addresses
-from nave.config.schema import ConnectionFile, FileModel, SinkFile, SinkLimitsFile, SourceFile, SystemFile
 from nave.config.shapes import ConnectionConfig, SinkConfig, SourceConfig, SystemConfig
+from nave.config.systemfile import ConnectionFile, SinkFile, SinkLimitsFile, SourceFile, SystemFile
 from nave.core.errors import NaveError
 from nave.core.protocols import ConnectorSpec, Extent
 

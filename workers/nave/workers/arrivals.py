@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from nave.config.schema import ExpectFile
+from nave.config.systemfile import ExpectFile
 from nave.core import receipts
 from nave.core.errors import ConfigError
 from nave.core.findings import Finding

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import sqlalchemy as sa
 
-from nave.config.schema import ExpectFile
+from nave.config.systemfile import ExpectFile
 from nave.core import findings, receipts
 from nave.core.clock import Clock, Ids
 from nave.core.entities import decode
