@@ -21,8 +21,8 @@ from nave.core.entities import EntityType, FieldSpec, defined, extended, field_t
 from nave.core.holds import Brakes, Move
 from nave.core.identity import Guards
 from nave.core.merge import Group
-from nave.core.models import Money, Quantity
 from nave.core.periods import Closed
+from nave.core.values import Money, Quantity
 
 SYNONYMS = {"string": "text"}
 _MEANT = {

@@ -18,7 +18,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model, with_config
 from typing_extensions import TypedDict
 
-from nave.core import models
+from nave.core import models, values
 from nave.core.errors import ConfigError, NaveError, PermanentError
 
 Document = dict[str, Any]
@@ -137,16 +137,16 @@ def defined(name: str, title: Mapping[str, str], fields: Mapping[str, FieldSpec]
 
 
 _SCALARS: dict[str, Any] = {
-    "text": models.Text,
-    "code": models.Code,
+    "text": values.Text,
+    "code": values.Code,
     "integer": int,
-    "number": models.Number,
+    "number": values.Number,
     "boolean": bool,
     "date": date,
-    "datetime": models.Instant,
-    "month": models.Month,
-    "money": models.Money,
-    "quantity": models.Quantity,
+    "datetime": values.Instant,
+    "month": values.Month,
+    "money": values.Money,
+    "quantity": values.Quantity,
     "address": models.Address,
 }
 
@@ -158,11 +158,11 @@ def field_types() -> tuple[str, ...]:
 
 def _object(fields: Mapping[str, Any]) -> type[BaseModel]:
     specs = {name: spec if isinstance(spec, FieldSpec) else FieldSpec(**spec) for name, spec in fields.items()}
-    return create_model("Part", __base__=models.Part, **_definitions(specs))
+    return create_model("Part", __base__=values.Part, **_definitions(specs))
 
 
 _COMPOUND: dict[str, Callable[[Any], Any]] = {
-    "ref": lambda entity: Annotated[models.Ref, models.RefTo(entity)],
+    "ref": lambda entity: Annotated[values.Ref, values.RefTo(entity)],
     "list": lambda inner: list[_annotation(inner)],  # type: ignore[misc]
     "object": _object,
 }
@@ -221,7 +221,7 @@ def _find_refs(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str]]
 
 
 def _refs_in(annotation: Any, metadata: Sequence[Any], path: str) -> Iterator[tuple[str, str]]:
-    target = next((mark.entity for mark in metadata if isinstance(mark, models.RefTo)), None)
+    target = next((mark.entity for mark in metadata if isinstance(mark, values.RefTo)), None)
     origin, inner = get_origin(annotation), get_args(annotation)
     if target:
         yield path, target

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from nave.core.models import Money, Quantity, Ref
+from nave.core.values import Money, Quantity, Ref
 
 _AMOUNT_OF: Mapping[type[BaseModel], str] = {Money: "amount", Quantity: "value"}
 """A measure says nothing without its number: a currency alone is no money."""
