@@ -115,6 +115,7 @@ def loaded(
     broker: str = "memory://",
     apart: bool = False,
     poison: float = 0.01,
+    pace: float = PACE,
 ) -> Iterator[Scene]:
     """A hub under a load of `count` messages, in one process or in several that share a broker."""
     with scene(folder, seed=seed, rate=0.01, store=store, broker=broker) as one:
@@ -122,7 +123,7 @@ def loaded(
             one.ask("db", "upgrade")
         for role, command in (APART if apart else ALONE).items():
             one.start(role, command)
-        one.begin(stream(seed, count, poison=poison), pace=PACE, size=BATCH)
+        one.begin(stream(seed, count, poison=poison), pace=pace, size=BATCH)
         one.staff(seed)
         until(lambda: one.calls > 0 or bool(ended(one)), GIVE_UP)
         assert one.calls, [one.log(role) for role in one.processes]
