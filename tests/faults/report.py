@@ -39,7 +39,7 @@ class Kind(NamedTuple):
 KINDS = (
     Kind("partition", "F8 broker nodes cut apart for 20-30 s", 3, 3, 12, 60, 30.0),
     Kind("worker-kill", "F1 SIGKILL of a worker under load", 60, 60, 300, 1000, 10.0),
-    Kind("error-point", "F3 EIO, ENOSPC, EMFILE or EACCES at one syscall", 120, 100, 500, 2000),
+    Kind("error-point", "F3 EIO, ENOSPC, EMFILE or EACCES at one syscall", 100, 100, 500, 2000),
     Kind("crash-point", "F2 SIGKILL at one mutating syscall", 250, 100, 500, 500),
     Kind("broker-kill", "F6 SIGKILL of a broker node", 6, 6, 40, 200, 5.0),
     Kind("zombie", "F5 SIGSTOP past the lease, then SIGCONT", 5, 5, 20, 200),
