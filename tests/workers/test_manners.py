@@ -50,7 +50,8 @@ def test_with_a_backlog_beside_one_that_keeps_up_it_takes_few_and_rests_in_propo
     two = Two()
     assert two.step(CRM, 10_000) == (BATCH, 0.0)
     assert two.step(WEB, 3) == (3, 0.0)
-    assert two.step(CRM, 10_000, 0.01) == (FEW, pytest.approx(0.03))
+    assert two.step(CRM, 10_000, 0.001) == (FEW, pytest.approx(0.04))
+    assert two.step(CRM, 10_000, 0.1) == (FEW, pytest.approx(0.3))
     assert two.step(CRM, 10_000, 0.5) == (FEW, pytest.approx(1.5))
 
 
@@ -81,4 +82,4 @@ def test_one_whose_target_was_away_begins_with_few() -> None:
     two = Two()
     two.step(WEB, 3)
     two.manners.away(CRM)
-    assert two.step(CRM, 10_000) == (FEW, pytest.approx(0.03))
+    assert two.step(CRM, 10_000) == (FEW, pytest.approx(0.04))
